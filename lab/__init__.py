@@ -1,0 +1,1 @@
+"""The lab: the stand-in images, registry, hosts and releases that demo, tests and benchmarks run on."""
