@@ -1,0 +1,49 @@
+"""The connections to PostgreSQL."""
+
+from typing import Any
+
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.settings import Settings
+
+CONNECT_SECONDS = 3
+
+
+def database_url(settings: Settings) -> URL:
+    return URL.create(
+        "postgresql+asyncpg",
+        username=settings.database_user,
+        password=settings.database_password.get_secret_value(),
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database_name,
+    )
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    """The pool of one worker; connects at first use."""
+    return create_async_engine(
+        database_url(settings),
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_max_overflow,
+        pool_timeout=settings.database_pool_timeout_seconds,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=connect_args(settings, "web", statement_timeout=settings.request_timeout_seconds),
+    )
+
+
+def connect_args(settings: Settings, role: str, **timeouts_seconds: float) -> dict[str, Any]:
+    """Arguments of asyncpg.connect; `timeouts_seconds` become server settings of the same names.
+
+    A statement must not outlive the request that asked for it, nor a migration wait for a lock forever.
+    """
+    timeouts = {name: str(int(seconds * 1000)) for name, seconds in timeouts_seconds.items()}
+    application_name = f"shop {role} {settings.release}"[:63]
+    return {"timeout": CONNECT_SECONDS, "server_settings": {"application_name": application_name, **timeouts}}
+
+
+async def ping_database(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))

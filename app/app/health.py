@@ -1,0 +1,71 @@
+"""The two questions a deployer asks: does the process live, and may it get traffic."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from app.resources import CurrentResources, Resources
+from app.schema import Revisions, current_revisions, load_revisions
+
+Check = dict[str, Any]
+OK: Check = {"status": "ok"}
+
+
+def failed(detail: str, **members: object) -> Check:
+    return {"status": "failed", "detail": detail, **members}
+
+
+def health_router() -> APIRouter:
+    router, revisions = APIRouter(tags=["health"]), load_revisions()
+
+    @router.get("/health")
+    async def health(resources: CurrentResources) -> dict[str, str]:
+        """The process answers; nothing else is asked."""
+        settings = resources.settings
+        return {"status": "ok", "version": settings.app_version, "release": settings.release}
+
+    @router.get("/ready", responses={503: {"description": "Not ready; `checks` says why"}})
+    async def ready(resources: CurrentResources) -> JSONResponse:
+        """The database, its schema and Redis suit this release."""
+        checks = await run_checks(resources, revisions)
+        is_ready = all(check["status"] == "ok" for check in checks.values())
+        body = {
+            "status": "ready" if is_ready else "not ready",
+            "release": resources.settings.release,
+            "version": resources.settings.app_version,
+            "revision": checks["schema"]["revision"],
+            "checks": checks,
+        }
+        return JSONResponse(body, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    return router
+
+
+async def run_checks(resources: Resources, revisions: Revisions) -> dict[str, Check]:
+    """All checks at once, each within settings.ready_timeout_seconds."""
+
+    async def attempt(query: Callable[[], Awaitable[Any]]) -> tuple[Any, str | None]:
+        try:
+            async with asyncio.timeout(resources.settings.ready_timeout_seconds):
+                return await query(), None
+        except Exception as error:  # whatever it is, the answer is "not ready", with its kind
+            return None, type(error).__name__
+
+    (current, database_error), (_, redis_error) = await asyncio.gather(
+        attempt(lambda: current_revisions(resources.engine)), attempt(lambda: resources.redis.ping())
+    )
+    return {
+        "database": failed(database_error) if database_error else OK,
+        "schema": _schema_check(current, revisions),
+        "redis": failed(redis_error) if redis_error else OK,
+    }
+
+
+def _schema_check(current: list[str] | None, revisions: Revisions) -> Check:
+    members = {"revision": ",".join(current or []) or None, "head": ",".join(sorted(revisions.heads))}
+    problem = "the database does not answer" if current is None else revisions.problem(current)
+    return failed(problem, **members) if problem else {"status": "ok", **members}

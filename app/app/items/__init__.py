@@ -1,0 +1,1 @@
+"""Items: stored in PostgreSQL, cached in Redis, announced on a Redis channel."""

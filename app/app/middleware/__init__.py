@@ -1,0 +1,1 @@
+"""Pure ASGI middleware: none of them buffers a response, so event streams pass."""

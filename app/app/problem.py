@@ -1,0 +1,44 @@
+"""Errors as application/problem+json (RFC 9457). They never repeat what the client sent."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+
+def problem(
+    status: int, detail: str | None = None, headers: dict[str, str] | None = None, **members: object
+) -> JSONResponse:
+    """A response with `status`; `members` are added to its body."""
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail or title, **members}
+    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+async def on_http_exception(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def on_invalid_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"location": list(item["loc"]), "message": item["msg"]} for item in error.errors()]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", errors=errors)
+
+
+async def on_dependency_failure(_: Request, error: Exception) -> JSONResponse:
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, f"a service that this one needs does not answer ({type(error).__name__})"
+    )
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
+    for error in (OperationalError, InterfaceError, PoolTimeoutError, OSError, RedisError):
+        app.add_exception_handler(error, on_dependency_failure)
