@@ -1,3 +1,4 @@
-from lab import images
-images.ensure_debian(); images.ensure_python()
-for i in images.SERVICES: images.ensure(i)
+from lab import images, authority, network, registry, hosts
+images.ensure_all()
+authority.ensure(); network.ensure(); registry.ensure(); registry.fill_mirror()
+hosts.ensure(["vps1", "vps2"])

@@ -9,6 +9,7 @@ import h11
 from lab.probe.messages import Failed, Reply, Request
 from lab.probe.target import Target
 
+CLOSED_EARLY = "connection closed by the server before the reply was complete"
 READY = (h11.DONE, h11.DONE)
 
 
@@ -97,7 +98,7 @@ class Http1Connection(asyncio.Protocol):
             self._lose(f"not HTTP/1.1: {error}")
 
     def _handle_events(self) -> None:
-        while not isinstance(event := self._h11.next_event(), type(h11.NEED_DATA) | type(h11.PAUSED)):
+        while (event := self._h11.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
             if isinstance(event, h11.Response):
                 headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
                 self._reply = Reply(event.status_code, headers)
@@ -115,16 +116,15 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         # Also for a reply whose end is the end of the connection: nobody could tell it from one cut short.
-        self._lose(f"connection lost: {exc}" if exc else "connection closed by the server before the reply was complete")
+        self._lose(f"connection lost: {exc}" if exc else CLOSED_EARLY)
 
     def _lose(self, why: str) -> None:
         on_idle_close = self._on_idle_close
         self.close()
-        if self._waiter is None:
-            if on_idle_close:
-                on_idle_close(self)
-        elif not self._waiter.done():
+        if self._waiter and not self._waiter.done():
             self._waiter.set_exception(Failed(why))
+        elif on_idle_close:
+            on_idle_close(self)
 
 
 async def send_fresh(target: Target, request: Request, on_progress: Callable[[Reply], None] | None = None) -> Reply:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from h2.config import H2Configuration
@@ -10,6 +11,7 @@ from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
+from lab.probe.client_http1 import CLOSED_EARLY
 from lab.probe.messages import Failed, NotProcessed, Reply, Request
 from lab.probe.target import Target
 
@@ -105,12 +107,12 @@ class Http2Connection(asyncio.Protocol):
         self._flush()
 
     def _cancel(self, number: int) -> None:
-        if self._transport and not self._transport.is_closing():
+        with suppress(ProtocolError):  # the server may have ended the stream or the connection in the same moment
             self._h2.reset_stream(number, ErrorCodes.CANCEL)
             self._flush()
 
     def _flush(self) -> None:
-        if self._transport:
+        if self._transport and not self._transport.is_closing():
             self._transport.write(self._h2.data_to_send())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -132,7 +134,7 @@ class Http2Connection(asyncio.Protocol):
     def _handle(self, event: Event) -> None:
         match event:
             case ResponseReceived(stream_id=number) if stream := self._streams.get(number):
-                fields = dict(event.headers)
+                fields = {str(name): str(value) for name, value in event.headers}
                 stream.reply = Reply(int(fields.pop(":status")), fields)
             case DataReceived(stream_id=number):
                 self._h2.acknowledge_received_data(event.flow_controlled_length, number)
@@ -163,7 +165,7 @@ class Http2Connection(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lose(f"connection lost: {exc}" if exc else "connection closed by the server before the reply was complete")
+        self._lose(f"connection lost: {exc}" if exc else CLOSED_EARLY)
 
     def _lose(self, why: str) -> None:
         if self.usable and not self._streams:
@@ -194,7 +196,7 @@ class Http2Pool:
                 self.refused_retried += 1
         raise Failed(f"refused as not processed {MAX_SENDS} times")
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close all connections."""
         for opening in filter(None, self._connections):
             opening.cancel()

@@ -48,7 +48,7 @@ class Call:
     """A request and the check of its reply, which raises Failed when the reply is not what was asked for."""
 
     request: Request
-    check: Callable[[Reply], None] = never_wrong
+    check: Callable[[Reply], object] = never_wrong
 
 
 def expect_status(reply: Reply, expected: int) -> None:
