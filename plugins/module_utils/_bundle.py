@@ -1,0 +1,164 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A release's files on the host: what Compose runs from.  Private to this collection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _dotenv
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import (
+    AppPaths,
+    read_json,
+    sync_directory,
+    write_atomically,
+    write_json,
+)
+
+COMPOSE = "compose.yaml"
+ENVIRONMENT = "app.env"
+SECRETS_ENVIRONMENT = "secrets.env"
+SECRETS = "secrets"
+RECORD = "release.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything that makes one release, apart from its id.
+
+    Args:
+        app: the app's name.
+        image: repository without tag.
+        tag: what the digest was found under.
+        digest: ``sha256:…``; only this decides which image runs.
+        compose: the Compose file, with ``${FAIRLEAD_…}`` where the host's values go.
+        environment: variables of the app.
+        secrets: values by name.
+        secrets_as: ``file`` or ``environment``.
+        settings: how the release is probed, migrated, stopped; later stages and rollbacks read them from here.
+    """
+
+    app: str
+    image: str
+    tag: str
+    digest: str
+    compose: str
+    environment: Dict[str, str]
+    secrets: Dict[str, str]
+    secrets_as: str
+    settings: Dict[str, Any]
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that would make a difference to users; the tag is only a label of the digest."""
+        content = {key: value for key, value in asdict(self).items() if key != "tag"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def write(self, paths: AppPaths, release: str) -> None:
+        """Write the bundle of `release`: whole, or not at all."""
+        final = paths.bundle(release)
+        staging = final.with_name(f".{release}.new")
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            staging.mkdir(mode=0o700, parents=True)
+            self._write_files(staging, release)
+            staging.rename(final)
+            sync_directory(final.parent)
+        except OSError as error:
+            raise ReleaseError("STATE_WRITE", f"cannot write {final}: {error.strerror}", "free space there, then run this again") from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _write_files(self, directory: Path, release: str) -> None:
+        host = {"FAIRLEAD_APP": self.app, "FAIRLEAD_RELEASE": release, "FAIRLEAD_IMAGE": f"{self.image}@{self.digest}"}
+        write_atomically(directory / ".env", _dotenv.render(host))
+        write_atomically(directory / COMPOSE, self.compose)
+        write_atomically(directory / ENVIRONMENT, _dotenv.render(self.environment))
+        if self.secrets_as == "environment":
+            write_atomically(directory / SECRETS_ENVIRONMENT, _dotenv.render(self.secrets))
+        else:
+            self._write_secret_files(directory / SECRETS)
+        write_json(
+            directory / RECORD,
+            {
+                "id": release,
+                "app": self.app,
+                "image": self.image,
+                "tag": self.tag,
+                "digest": self.digest,
+                "fingerprint": self.fingerprint(),
+                "settings": self.settings,
+            },
+        )
+
+    def _write_secret_files(self, directory: Path) -> None:
+        # Compose ignores owner and mode of file secrets, so the file itself must belong to the app's user.
+        user = self.settings["user"].partition(":")[0]
+        directory.mkdir(mode=0o700)
+        for name, value in self.secrets.items():
+            write_atomically(directory / name, value, mode=0o400, owner=int(user or 0))
+
+
+def read_record(paths: AppPaths, release: str) -> Dict[str, Any]:
+    """Return the ``release.json`` of a bundle.
+
+    Raises:
+        ReleaseError: BUNDLE_MISSING when the bundle is gone.
+    """
+    record = read_json(paths.bundle(release) / RECORD)
+    if record is None:
+        raise ReleaseError("BUNDLE_MISSING", f"{paths.bundle(release)} is gone", "deploy that image tag again")
+    return dict(record)
+
+
+def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
+    """Return the secrets of a bundle by name, in order to keep them out of messages and to compare them."""
+    directory = paths.bundle(release)
+    found = {file.name: file.read_text(encoding="utf-8") for file in sorted((directory / SECRETS).glob("[!.]*"))}
+    environment = directory / SECRETS_ENVIRONMENT
+    if environment.is_file():
+        found.update(_dotenv.parse(environment.read_text(encoding="utf-8")))
+    return found
+
+
+def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[str, str]]:
+    """Return Ansible diffs between the live bundle and `new`: files as text, secrets only by name and what happens to them."""
+    directory = paths.bundle(live) if live else None
+    old_record = read_record(paths, live) if live else {}
+    old_secrets = read_secrets(paths, live) if live else {}
+    pairs = [
+        ("image", _image_line(old_record), _image_line(asdict(new))),
+        (COMPOSE, _text(directory, COMPOSE), new.compose),
+        (ENVIRONMENT, _text(directory, ENVIRONMENT), _dotenv.render(new.environment)),
+        ("settings", _settings_text(old_record.get("settings", {})), _settings_text(new.settings)),
+        ("secrets", _secret_lines(old_secrets, {}), _secret_lines(new.secrets, old_secrets)),
+    ]
+    return [
+        {"before_header": f"{new.app} {live or '(nothing live)'} {name}", "after_header": f"{new.app} (new) {name}", "before": old, "after": text}
+        for name, old, text in pairs
+        if old != text
+    ]
+
+
+def _image_line(record: Dict[str, Any]) -> str:
+    return f"{record['image']}:{record['tag']}@{record['digest']}\n" if record else ""
+
+
+def _text(directory: Optional[Path], name: str) -> str:
+    file = directory / name if directory else None
+    return file.read_text(encoding="utf-8") if file and file.is_file() else ""
+
+
+def _settings_text(settings: Dict[str, Any]) -> str:
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in sorted(settings.items()))
+
+
+def _secret_lines(secrets: Dict[str, str], old: Dict[str, str]) -> str:
+    return "".join(
+        f"{name}: {'(changed)' if name in old and old[name] != value else '(set)'}\n" for name, value in sorted(secrets.items())
+    )

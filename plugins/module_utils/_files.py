@@ -1,0 +1,114 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where things lie on a host, and files that are replaced whole or not at all.  Private to this collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+
+
+@dataclass(frozen=True)
+class AppPaths:
+    """The files of one app on a host.
+
+    Args:
+        app: the app's name.
+        config_root: bundles, ledger and lease; only root can look inside.
+        run_root: route and sockets; the edge mounts it read-only.
+    """
+
+    app: str
+    config_root: Path = Path("/opt/fairlead")
+    run_root: Path = Path("/var/lib/fairlead")
+
+    @property
+    def home(self) -> Path:
+        return self.config_root / self.app
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "ledger.json"
+
+    @property
+    def lease(self) -> Path:
+        return self.home / "lease.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.home / "stage.lock"
+
+    @property
+    def route(self) -> Path:
+        return self.run_root / self.app / "route"
+
+    def bundle(self, release: str) -> Path:
+        return self.home / "releases" / release
+
+    def socket_dir(self, release: str) -> Path:
+        return self.run_root / self.app / release
+
+    def socket(self, release: str) -> Path:
+        return self.socket_dir(release) / "api.sock"
+
+
+def write_atomically(path: Path, content: str, mode: int = 0o600, owner: Optional[int] = None) -> None:
+    """Replace `path` so that a reader, or a machine that loses power, sees the old or the new content and nothing between.
+
+    Raises:
+        ReleaseError: STATE_WRITE when the file system refuses; the old content stays.
+    """
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=str(path.parent))
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), owner, -1)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise ReleaseError(
+            "STATE_WRITE", f"cannot write {path}: {error.strerror}", "free space on that file system, then run this again"
+        ) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames and removals in `path` durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, atomically and readable by root only."""
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Optional[Any]:
+    """Return what `path` holds, or None when there is no such file.
+
+    Raises:
+        ReleaseError: STATE_CORRUPT when the file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ReleaseError(
+            "STATE_CORRUPT", f"{path} is damaged: {error}", f"look at it, move it aside (mv {path} {path}.corrupt), run this again"
+        ) from error

@@ -1,0 +1,140 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Questions to a release over HTTP, and what its answers mean.  Private to this collection."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+# Only the head of a body is kept: enough for a message, never a download.
+BODY_BYTES = 65536
+SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: a status with headers (lower-case names) and body, or an error."""
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    error: str = ""
+
+    def json(self) -> Dict[str, Any]:
+        """Return the body as an object; empty when it is something else."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def __str__(self) -> str:
+        return self.error or f"HTTP {self.status} {' '.join(self.body.split())[:SHOWN]}".rstrip()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class _TlsConnection(http.client.HTTPConnection):
+    """TLS to an address, for the name of a domain that need not resolve to it."""
+
+    def __init__(self, address: str, port: int, domain: str, context: ssl.SSLContext, timeout: float) -> None:
+        super().__init__(address, port, timeout=timeout)
+        self._domain = domain
+        self._context = context
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._domain)
+
+
+def unverified_context() -> ssl.SSLContext:
+    """Return a context for asking what answers, whatever its certificate (that is smoke's to judge)."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def verified_context(extra_authority: Optional[Path] = None) -> ssl.SSLContext:
+    """Return a context that trusts the system's authorities and, where the file exists, one more."""
+    context = ssl.create_default_context()
+    if extra_authority is not None and extra_authority.is_file():
+        context.load_verify_locations(cafile=str(extra_authority))
+    return context
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Where a release, or the edge in front of it, listens: a unix socket, or an address with a port and perhaps TLS."""
+
+    socket_path: Optional[Path] = None
+    address: str = "127.0.0.1"
+    port: int = 443
+    domain: str = "localhost"
+    tls: Optional[ssl.SSLContext] = None
+
+    def connect(self, seconds: float) -> http.client.HTTPConnection:
+        if self.socket_path is not None:
+            return _UnixConnection(self.socket_path, seconds)
+        if self.tls is not None:
+            return _TlsConnection(self.address, self.port, self.domain, self.tls, seconds)
+        return http.client.HTTPConnection(self.address, self.port, timeout=seconds)
+
+    def get(self, path: str, seconds: float = 5.0) -> Answer:
+        """Ask for `path` once; every failure becomes an answer with ``error``.
+
+        Args:
+            path: absolute path, with a query if needed.
+            seconds: limit for connecting and for each read.
+        """
+        connection = self.connect(seconds)
+        try:
+            connection.request("GET", path, headers={"Host": self.domain, "User-Agent": "fairlead", "Connection": "close"})
+            response = connection.getresponse()
+            body = response.read(BODY_BYTES).decode("utf-8", errors="replace")
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+        except (OSError, http.client.HTTPException) as error:
+            return Answer(error=f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+
+
+def released_by(answer: Answer, identity: str) -> Optional[str]:
+    """Return the release id that an answer names, or None.
+
+    Args:
+        answer: of the app.
+        identity: ``header:NAME``, ``json:KEY``, or ``none`` for an image that cannot tell.
+    """
+    kind, _, name = identity.partition(":")
+    if kind == "header":
+        return answer.headers.get(name.lower())
+    if kind == "json":
+        value = answer.json().get(name)
+        return value if isinstance(value, str) else None
+    return None
+
+
+def verdict(answer: Answer, identity: str, expected: str) -> str:
+    """Say why an answer is not a good one from the release `expected`; empty when it is."""
+    if answer.error or not 200 <= answer.status < 300:
+        return str(answer)
+    if identity == "none":
+        return ""
+    named = released_by(answer, identity)
+    return "" if named == expected else f"HTTP {answer.status}, but from release {named or 'unknown'} instead of {expected} ({identity})"

@@ -1,0 +1,167 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decisions about releases, free of I/O so that they can be tested as tables.  Private to this collection."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence
+
+# What the distribution specification allows: https://github.com/opencontainers/distribution-spec (pull, <reference> as a tag).
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_MOVING = frozenset(
+    "latest stable edge main master head trunk develop dev nightly current prod production staging test testing next".split()
+)
+# Short, because the socket's path must fit into 108 bytes and the name becomes part of network aliases.
+_APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
+_RESERVED_NAMES = frozenset({"edge"})
+_HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_REPOSITORY = re.compile(
+    r"([a-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+RELEASE_ID = re.compile(r"r[1-9][0-9]{0,8}")
+
+Record = Dict[str, Any]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:50] + "…" + text[-1]
+
+
+def tag_problem(tag: object) -> Optional[str]:
+    """Say why `tag` must not be deployed; None when it is fit."""
+    if tag is None or tag == "":
+        return "no tag was given"
+    if not isinstance(tag, str):
+        return f"{_shown(tag)} is not a string; quote it"
+    if not _TAG.fullmatch(tag):
+        return f"{_shown(tag)} is not a valid image tag (letters, digits, '_', '.', '-'; at most 128; not starting with '.' or '-')"
+    if tag.lower() in _MOVING:
+        return f"{_shown(tag)} is a moving name: two deploys of it may be two different images; use a tag that is never reused"
+    return None
+
+
+def app_name_problem(name: object) -> Optional[str]:
+    """Say why `name` cannot name an app; None when it can."""
+    if not isinstance(name, str) or not _APP_NAME.fullmatch(name):
+        return f"{_shown(name)} is not a valid app name (lower-case letters, digits, '-'; starts with a letter; at most 30)"
+    if name in _RESERVED_NAMES:
+        return f"{_shown(name)} is reserved"
+    return None
+
+
+def domain_problem(domain: object) -> Optional[str]:
+    """Say why `domain` cannot be served; None when it can."""
+    if isinstance(domain, str) and _HOST_NAME.fullmatch(domain):
+        return None
+    return f"{_shown(domain)} is not a host name (lower case, without scheme, port or path)"
+
+
+def image_problem(image: object) -> Optional[str]:
+    """Say why `image` is not a repository that a tag can be appended to; None when it is."""
+    if isinstance(image, str) and _REPOSITORY.fullmatch(image):
+        return None
+    return f"{_shown(image)} is not an image repository like registry.example.com/acme/shop (the tag is given apart, by image_tag)"
+
+
+def names_problem(variables: object) -> Optional[str]:
+    """Say which names in `variables` cannot name an environment variable or a secret file; None when all can."""
+    if not isinstance(variables, dict):
+        return f"{type(variables).__name__} found where name: value pairs belong"
+    bad = sorted(str(name) for name in variables if not _VARIABLE.fullmatch(str(name)))
+    return f"not valid as names: {', '.join(map(_shown, bad))}" if bad else None
+
+
+def identity_problem(identity: object) -> Optional[str]:
+    """Say why this cannot tell how an answer names its release; None when it can."""
+    if isinstance(identity, str) and re.fullmatch(r"none|(header|json):[A-Za-z0-9_-]+", identity):
+        return None
+    return f"{_shown(identity)} is none of header:NAME, json:KEY, none"
+
+
+def user_problem(user: object) -> Optional[str]:
+    """Say why a container cannot run as `user`; None when it can."""
+    if isinstance(user, str) and re.fullmatch(r"[0-9]{1,10}:[0-9]{1,10}", user):
+        return None
+    return f"{_shown(user)} is not UID:GID in numbers, which is what owners of files on the host are set from"
+
+
+def release_id(number: int) -> str:
+    """Return the id of the release with this number."""
+    return f"r{number}"
+
+
+def find(releases: Sequence[Record], wanted: Optional[str]) -> Optional[Record]:
+    """Return the record with the id `wanted`, or None."""
+    return next((record for record in releases if record["id"] == wanted), None)
+
+
+def kept_ids(releases: Sequence[Record], live: Optional[str], keep: int) -> List[str]:
+    """Return the live release and the `keep` releases that successive rollbacks would go back to, nearest first."""
+    kept: List[str] = []
+    record = find(releases, live)
+    while record and record["id"] not in kept and len(kept) <= keep:
+        kept.append(record["id"])
+        record = find(releases, record.get("previous"))
+    return kept
+
+
+def prunable(releases: Sequence[Record], live: Optional[str], keep: int) -> List[str]:
+    """Return ids whose container, bundle and image may go: neither live nor a rollback target, and not gone yet."""
+    kept = kept_ids(releases, live, keep)
+    return [r["id"] for r in releases if r["id"] not in kept and r["status"] not in ("pruned", "failed")]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a rollback goes, or why it cannot."""
+
+    record: Optional[Record]
+    problem: str = ""
+
+
+def rollback_target(releases: Sequence[Record], live: Optional[str], wanted: Optional[str] = None) -> Target:
+    """Choose the release to roll back to.
+
+    Without `wanted` it is the one that was live before the live one; so rolling back twice goes two releases back, and a
+    release that was rolled away from is never chosen by itself.
+    """
+    current = find(releases, live)
+    if current is None:
+        return Target(None, "nothing is live here, so there is nothing to roll back from")
+    if wanted == live:
+        return Target(None, f"{live} is live already")
+    if wanted:
+        record = find(releases, wanted)
+        if record is None or record["status"] in ("failed", "prepared"):
+            return Target(None, f"{wanted} never served here")
+    else:
+        record = find(releases, current.get("previous"))
+        if record is None:
+            return Target(None, f"{live} is the first release here; there is no earlier one")
+    if record["status"] == "pruned":
+        return Target(None, f"{record['id']} was removed by retention")
+    return Target(record)
+
+
+_PULL_ERRORS = (
+    ("DISK_SPACE", ("no space left",)),
+    ("REGISTRY_AUTH", ("unauthorized", "authentication required", "access denied", "denied:", "no basic auth")),
+    ("IMAGE_NOT_FOUND", ("manifest unknown", "not found", "repository name not known")),
+    (
+        "REGISTRY_UNREACHABLE",
+        ("connection refused", "no such host", "x509", "timeout", "deadline exceeded", "eof", "connection reset", "no route"),
+    ),
+)
+
+
+def pull_error_code(stderr: str) -> str:
+    """Return the failure code for what `docker pull` printed; PULL_FAILED when nothing matches."""
+    text = stderr.lower()
+    for code, signs in _PULL_ERRORS:
+        if any(sign in text for sign in signs):
+            return code
+    return "PULL_FAILED"

@@ -1,0 +1,30 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steps of a stage with their seconds.  Private to this collection."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List
+
+
+class Steps:
+    """What a stage did so far, in order."""
+
+    def __init__(self) -> None:
+        self.done: List[Dict[str, Any]] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Dict[str, Any]]:
+        """Time one step; the caller may add details to the yielded dict.  A step that raises is recorded as failed."""
+        entry: Dict[str, Any] = {"step": name}
+        started = time.monotonic()
+        self.done.append(entry)
+        try:
+            yield entry
+        except BaseException:
+            entry["failed"] = True
+            raise
+        finally:
+            entry["seconds"] = round(time.monotonic() - started, 3)

@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Second stage of a deploy."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_migrate
+short_description: Migrate the database with a prepared release
+version_added: 1.0.0
+description:
+  - Runs the migration command in a one-off container of the new image with the new configuration, and waits for its end.
+  - When it fails, or does not end in time, the container and the prepared release are removed. The live release serves on.
+extends_documentation_fragment:
+  - fairlead.fastapi.stage
+  - fairlead.fastapi.stage.release
+"""
+
+EXAMPLES = r"""
+- name: Migrate the database
+  fairlead.fastapi.release_migrate:
+    app: shop
+    run: 5f0c2a
+    owner: alice@laptop
+    release: r12
+"""
+
+RETURN = r"""
+output:
+  description: What the migration printed, with secrets masked.
+  returned: success
+  type: list
+  elements: str
+steps:
+  description: What was done, in order, with seconds.
+  returned: always
+  type: list
+  elements: dict
+code:
+  description: Stable failure code.
+  returned: failure
+  type: str
+serving:
+  description: The release that users get now.
+  returned: failure
+  type: str
+"""
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import read_secrets
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
+from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
+    LEASE_SECONDS,
+    RELEASE_OPTION,
+    STAGE_OPTIONS,
+    Result,
+    Stage,
+    main,
+)
+
+SERVICE = "migrate"
+SHOWN_LINES = 40
+
+
+def migrate(stage: Stage) -> Result:
+    """Run the migration to its end."""
+    if stage.check_mode:
+        return {"changed": True, "output": []}
+    with stage.lock():
+        ledger = stage.resume()
+        candidate = Candidate(stage.paths, stage.params["release"])
+        try:
+            with stage.steps.step("migrate"):
+                output = _run(candidate).out.splitlines()
+        except ReleaseError as error:
+            # Before the release goes, so that its secrets are still known.
+            secrets = read_secrets(stage.paths, candidate.id).values()
+            error.details = [redact(line, secrets) for line in error.details]
+            stage.give_up(ledger, candidate.id, error.code)
+            raise
+        stage.lease.take(LEASE_SECONDS)
+        secrets = read_secrets(stage.paths, candidate.id).values()
+        return {"changed": True, "output": [redact(line, secrets) for line in output]}
+
+
+def _run(candidate: Candidate) -> Finished:
+    seconds = float(candidate.settings["migrate_seconds"])
+    name = f"{candidate.project}-migrate"
+    arguments = ("--profile", SERVICE, "run", "--rm", "--no-deps", "--no-TTY", "--name", name, SERVICE)
+    try:
+        done = _docker.compose(candidate.project, candidate.paths.bundle(candidate.id), *arguments, seconds=seconds, merge=True)
+    except CommandTimeout as error:
+        raise ReleaseError(
+            "MIGRATION_TIMEOUT",
+            f"the migration of {candidate.title} did not end within {seconds:g} s and was stopped",
+            "look for a lock it waited for, or raise app_release_migrate_seconds; the release was not put into service",
+            error.details[-SHOWN_LINES:],
+        ) from error
+    finally:
+        # Ending the Compose client does not end the container.
+        _docker.remove(name)
+    if done.code:
+        raise ReleaseError(
+            "MIGRATION_FAILED",
+            f"the migration of {candidate.title} failed with exit code {done.code}",
+            "mend the migration; its output is below. The release was not put into service",
+            done.out.splitlines()[-SHOWN_LINES:],
+        )
+    return done
+
+
+if __name__ == "__main__":
+    main(migrate, {**STAGE_OPTIONS, **RELEASE_OPTION})
