@@ -1,4 +1,116 @@
-from lab import images, authority, network, registry, hosts
-images.ensure_all()
-authority.ensure(); network.ensure(); registry.ensure(); registry.fill_mirror()
-hosts.ensure(["vps1", "vps2"])
+"""The lab's command line: `python -m lab --help`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab import authority, check, containers, hosts, images, inventory, network, paths, registry, releases
+from lab.docker import LABEL, LabError, docker
+from lab.steps import step
+
+HOSTS = ("vps1", "vps2")
+
+
+def up(names: Sequence[str]) -> None:
+    """Have everything: images, authority, registry, mirror, hosts, inventories, releases."""
+    images.ensure_all()
+    authority.ensure()
+    network.ensure()
+    registry.ensure()
+    registry.fill_mirror()
+    hosts.ensure(names)
+    for number, name in enumerate(names):  # the first host is the main one
+        inventory.write([name], paths.INVENTORY if number == 0 else paths.STATE / f"inventory_{name}")
+    releases.ensure()
+
+
+def down() -> None:
+    """Remove hosts, registries, their volumes and the network; images and .lab stay."""
+    for host in hosts.existing():
+        with step(f"remove {host.name}"):
+            containers.remove(host.name, host.volume)
+    for server in (registry.REGISTRY, registry.MIRROR):
+        containers.remove(server.container, server.volume)
+    network.remove()
+
+
+def status() -> None:
+    """Print one line for each container of the lab."""
+    columns = "table {{.Names}}\t{{.State}}\t{{.Status}}\t{{.Image}}"
+    print(docker("ps", "--all", "--filter", f"label={LABEL}", "--format", columns))
+
+
+def list_hosts() -> None:
+    """Print name, address, state and login of each host."""
+    for host in hosts.existing():
+        print(f"{host.name}\t{host.address}\t{'running' if host.is_running else 'stopped'}\tssh {' '.join(host.ssh_args)}")
+
+
+def reset(name: str) -> None:
+    """Replace one host with a bare one."""
+    with step(f"reset {name}"):
+        hosts.Host(name).reset()
+    hosts.write_known_hosts()
+
+
+def ensure_images(checked: bool) -> None:
+    """Have all images; with `checked`, also try that they keep the official images' contracts."""
+    images.ensure_all()
+    if checked:
+        check.check_all()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    top = argparse.ArgumentParser(prog="python -m lab", description="Stand-in machines for demo, tests and benchmarks.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command = commands.add_parser("up", help="have everything; quick when it is there")
+    command.add_argument("--hosts", nargs="+", default=HOSTS, metavar="HOST", help="default: vps1 vps2")
+    commands.add_parser("down", help="remove hosts, registries, volumes and network; images stay")
+    commands.add_parser("status", help="show the containers")
+    commands.add_parser("hosts", help="show the hosts and how to log in")
+    command = commands.add_parser("reset", help="replace a host with a bare one")
+    command.add_argument("host")
+    command = commands.add_parser("releases", help="build and push releases")
+    command.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    command = commands.add_parser("images", help="have the images")
+    command.add_argument("--check", action="store_true", help="also try that they keep the official images' contracts")
+    command = commands.add_parser("inventory", help="write an inventory of these hosts, such as a fleet")
+    command.add_argument("hosts", nargs="+", metavar="HOST")
+    command.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = parser().parse_args(arguments)
+    begin = time.monotonic()
+    try:
+        match options.command:
+            case "up":
+                up(options.hosts)
+                print(f"lab: up after {time.monotonic() - begin:.1f} s", file=sys.stderr)
+            case "down":
+                down()
+            case "status":
+                status()
+            case "hosts":
+                list_hosts()
+            case "reset":
+                reset(options.host)
+            case "releases":
+                releases.ensure(options.names)
+            case "images":
+                ensure_images(options.check)
+            case "inventory":
+                inventory.write(options.hosts, options.to)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,6 +19,7 @@ from lab.steps import step
 DEBIAN = "debian:trixie-slim"
 PYTHON = "python:3.12-slim"
 HUB_SECONDS = 10
+NOT_IN_IMAGES = {"__pycache__", "tests"}
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,13 @@ def hub_answers() -> bool:
 
 
 def content_hash(parts: Sequence[str], files: Sequence[Path]) -> str:
-    """Return a short hash of strings and of files' names, modes and contents (folders: all that is in them)."""
+    """Return a short hash of strings and of files' names, modes and contents (folders: all that can get into an image)."""
     digest = hashlib.sha256(json.dumps(list(parts)).encode())
     for top in files:
         for file in sorted(path for path in (top.rglob("*") if top.is_dir() else [top]) if path.is_file()):
-            if "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(top.parent)} {file.stat().st_mode & 0o111}\0".encode())
+            inside = file.relative_to(top.parent)
+            if not any(folder in NOT_IN_IMAGES or folder.startswith(".") for folder in inside.parent.parts):
+                digest.update(f"{inside} {file.stat().st_mode & 0o111}\0".encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 

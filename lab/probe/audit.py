@@ -40,7 +40,8 @@ async def _present(send: Sender, ledger: Ledger) -> Counter[str]:
     present: Counter[str] = Counter()
     after = ledger.audit_start()
     while items := parse_items(await send(Request("GET", f"/items?after={after}&limit={PAGE}"))):
-        present.update(item["reference"] for item in items if item["reference"].startswith(f"{ledger.run}-"))
+        references = (str(item.get("reference")) for item in items)
+        present.update(reference for reference in references if reference.startswith(f"{ledger.run}-"))
         if items[-1]["id"] <= after:
             raise Failed(f"the list does not go on after {after}")
         after = items[-1]["id"]

@@ -104,15 +104,14 @@ def running(
 ) -> Iterator[RunningProbe]:
     """Keep load on `connect` (IP:PORT) during the with block; afterwards the yielded probe has the report.
 
-    The block begins when every kind of short requests has been answered with success.
-    Raises ProbeError when that takes more than `ready_seconds`, when the probe dies, or when the block takes
-    more than `max_seconds`, so that its end was not under load.
+    The block begins when every kind of short requests has been answered with success. Raises ProbeError when that
+    takes over `ready_seconds`, when the probe dies, or when the block takes over `max_seconds` and so lost its load.
     """
-    arguments = ["--connect", connect, "--host", host, "--ca", str(ca.resolve()), "--rate", str(rate)]
-    arguments += ["--profile", profile, *(word for path in paths for word in ("--path", path))]
-    arguments += ["--release-header", release_header, "--duration", str(max_seconds)]
+    arguments = [f"--connect={connect}", f"--host={host}", f"--ca={ca.resolve()}", f"--rate={rate}"]
+    arguments += [f"--profile={profile}", *(f"--path={path}" for path in paths), f"--release-header={release_header}"]
+    arguments += [f"--duration={max_seconds}", *([] if audit else ["--no-audit"])]
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        probe = RunningProbe(arguments if audit else [*arguments, "--no-audit"], Path(folder))
+        probe = RunningProbe(arguments, Path(folder))
         try:
             probe.wait_answering(ready_seconds)
             yield probe

@@ -5,7 +5,8 @@ import resource
 import time
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from lab.probe.messages import Reply, Request
 from lab.probe.report import Audit, Failure, Kind, Release, Report
@@ -44,8 +45,8 @@ class Recorder:
         self._started_unix = time.time()
         self._cpu_start = _cpu_seconds()
         self._seconds = 0.0
-        self._cpu_share = 0.0
-        self._gap = (0.0, 0.0)  # seconds, start
+        self._cpu_seconds = 0.0
+        self._gap = (0.0, self._start)  # seconds, begin
         self._kinds: defaultdict[str, _Tally] = defaultdict(_Tally)
         self._methods: defaultdict[str, _Tally] = defaultdict(_Tally)
         self._statuses: Counter[str] = Counter()
@@ -75,40 +76,41 @@ class Recorder:
         """Note that no more requests are started."""
         now = self._clock()
         self._seconds = now - self._start
-        self._cpu_share = (_cpu_seconds() - self._cpu_start) / max(self._seconds, 0.001)
+        self._cpu_seconds = _cpu_seconds() - self._cpu_start
         self._gap = max(self._gap, (now - self._last_ok, self._last_ok))
 
     def report(self, audit: Audit = NO_AUDIT, *, refused_retried: int, idle_reconnects: int) -> Report:
         """Put the report together, after stop."""
+        seconds = max(self._seconds, 0.001)
         requests = sum(tally.requests for tally in self._kinds.values())
         failed = sum(tally.failed for tally in self._kinds.values())
         return Report(
             run=self.run,
             started_unix=round(self._started_unix, 3),
-            seconds=round(self._seconds, 3),
+            seconds=round(seconds, 3),
             requests=requests,
             failed=failed,
             ok=requests - failed,
-            rate=round(requests / max(self._seconds, 0.001), 1),
-            by_kind={name: tally.kind() for name, tally in self._kinds.items()},
-            by_method={name: {"requests": t.requests, "failed": t.failed} for name, t in self._methods.items()},
-            statuses=dict(self._statuses),
-            releases=self._releases,
+            rate=round(requests / seconds, 1),
             longest_gap_ms=round(self._gap[0] * 1000, 1),
-            longest_gap_at=round(max(self._gap[1] - self._start, 0), 3),
+            longest_gap_at=round(self._gap[1] - self._start, 3),
             stream_gap_ms=None if self.stream_gap is None else round(self.stream_gap * 1000, 1),
-            failures=self._failures,
-            audited=audit.audited,
-            lost=audit.lost,
-            doubled=audit.doubled,
-            phantom=audit.phantom,
-            suspects=audit.suspects,
-            audit_error=audit.audit_error,
             refused_retried=refused_retried,
             idle_reconnects=idle_reconnects,
             stream_reconnects=self.stream_reconnects,
-            cpu_share=round(self._cpu_share, 3),
+            cpu_share=round(self._cpu_seconds / seconds, 3),
+            **self._details(),
+            **asdict(audit),
         )
+
+    def _details(self) -> dict[str, Any]:
+        return {
+            "by_kind": {name: tally.kind() for name, tally in self._kinds.items()},
+            "by_method": {name: {"requests": t.requests, "failed": t.failed} for name, t in self._methods.items()},
+            "statuses": dict(self._statuses),
+            "releases": self._releases,
+            "failures": self._failures,
+        }
 
     def _count(self, kind: str, request: Request, reply: Reply | None) -> _Tally:
         self._methods[request.method].requests += 1

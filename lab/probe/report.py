@@ -78,7 +78,7 @@ class Report:
     longest_gap_ms: float
     longest_gap_at: float
     stream_gap_ms: float | None
-    failures: list[Failure]
+    failures: list[Failure]  # the first 50
     audited: int
     lost: int | None
     doubled: int | None

@@ -1,0 +1,102 @@
+"""Inventories of the lab, as an operator would write them: hosts, variables, and a vault for the passwords."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import paths
+from lab.docker import run
+from lab.hosts import USER, Host
+from lab.registry import MIRROR, PASSWORD_FILE, REGISTRY
+from lab.registry import USER as REGISTRY_USER
+from lab.secret import password
+from lab.steps import step
+
+GROUPS = ("app_hosts", "data_hosts", "edge_hosts")
+VAULT = paths.STATE / "vault.yml"
+
+
+def _hosts(names: Iterable[str]) -> dict[str, Any]:
+    hosts = [Host(name) for name in names]
+    members = {host.name: {} for host in hosts}
+    connection = {
+        "ansible_user": USER,
+        "ansible_ssh_private_key_file": str(paths.SSH_KEY),
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={paths.KNOWN_HOSTS} -o IdentitiesOnly=yes",
+    }
+    return {
+        "all": {
+            "hosts": {host.name: {"ansible_host": str(host.address)} for host in hosts},
+            "vars": connection,
+            "children": {group: {"hosts": members} for group in GROUPS},
+        }
+    }
+
+
+def _variables() -> dict[str, Any]:
+    authority = paths.CA_CERTIFICATE.read_text()
+    database_password, redis_password = "{{ vault_database_password }}", "{{ vault_redis_password }}"
+    return {
+        "app_name": "shop",
+        "app_image": f"{REGISTRY.host}/shop/api",
+        "app_domain": "shop.lab",
+        "app_registry_username": REGISTRY_USER,
+        "app_registry_password": "{{ vault_registry_password }}",
+        "app_env": {
+            "DATABASE_HOST": "postgres",
+            "DATABASE_NAME": "shop",
+            "DATABASE_USER": "shop",
+            "REDIS_HOST": "redis",
+        },
+        "app_secrets": {"database_password": database_password, "redis_password": redis_password},
+        "data_services_postgres_password": database_password,
+        "data_services_redis_password": redis_password,
+        "docker_engine_registry_mirrors": [f"https://{MIRROR.host}"],
+        "docker_engine_registry_certificates": {REGISTRY.host: authority, MIRROR.host: authority},
+        "edge_proxy_tls": "internal",
+    }
+
+
+def _vault() -> str:
+    """Return the passwords as an encrypted file; encrypted once, because each encryption looks different."""
+    if not VAULT.exists():
+        with step("vault"):
+            password(paths.VAULT_PASSWORD.name)
+            names = {"registry": PASSWORD_FILE, "database": "database_password", "redis": "redis_password"}
+            plain = yaml.safe_dump({f"vault_{name}_password": password(file) for name, file in names.items()})
+            program = str(Path(sys.executable).with_name("ansible-vault"))
+            options = ["--vault-password-file", str(paths.VAULT_PASSWORD), "--output", "-", "-"]
+            paths.write(VAULT, run([program, "encrypt", *options], stdin=plain) + "\n", 0o600)
+    return VAULT.read_text()
+
+
+def _write_yaml(file: Path, content: dict[str, Any]) -> None:
+    paths.write(file, "---\n" + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Certificates as blocks, and no anchors: what a person would write."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _block)
+
+
+def write(names: Iterable[str], folder: Path = paths.INVENTORY) -> None:
+    """Write an inventory whose three groups hold these hosts.
+
+    Raises:
+        LabError: a name is no host's, or ansible-vault failed.
+    """
+    _write_yaml(folder / "hosts.yml", _hosts(names))
+    _write_yaml(folder / "group_vars" / "all" / "main.yml", _variables())
+    paths.write(folder / "group_vars" / "all" / "vault.yml", _vault(), 0o600)

@@ -1,0 +1,106 @@
+"""Releases to deploy: the reference app, good and broken on purpose, and a service that shares nothing with it."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import images, paths, registry
+from lab.docker import LabError
+from lab.images import content_hash, image_id, is_current
+from lab.steps import step
+
+LOCAL = "fairlead-lab"
+BASE = f"{LOCAL}/shop:base"
+# Where pip finds a package mirror's certificate authority and address on this machine.
+BUILD_SECRETS = {
+    "ca": os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"),
+    "pip_conf": os.environ.get("PIP_CONFIG_FILE", "/etc/pip.conf"),
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """One tag: the folder under lab/releases that is laid over `parent`, and its build arguments."""
+
+    tag: str
+    folder: str
+    parent: str = BASE
+    service: str = "shop"
+    arguments: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the command line calls it: the tag, and for other services `service:tag`."""
+        return self.tag if self.service == "shop" else f"{self.service}:{self.tag}"
+
+    @property
+    def image(self) -> str:
+        """The image's name in this machine's engine."""
+        return f"{LOCAL}/{self.service}:{self.tag}"
+
+
+V1, V2 = f"{LOCAL}/shop:v1", f"{LOCAL}/shop:v2"
+RELEASES = (
+    Release("v1", "good"),
+    *(Release(tag, "next") for tag in ("v2", "v3", "v4", "v5")),
+    Release("slow", "late", V1, arguments={"READY_AFTER_SECONDS": "8"}),
+    Release("never_ready", "late", V1, arguments={"READY_AFTER_SECONDS": "inf"}),
+    Release("crashing", "crashing", V1),
+    Release("dying", "dying", V1),
+    Release("bad_migration", "bad_migration", V2),
+    Release("hanging_migration", "hanging_migration", V2),
+    Release("1", "foreign", images.DEBIAN, service="foreign"),
+    Release("2", "foreign_next", f"{LOCAL}/foreign:1", service="foreign"),
+)
+
+
+def select(names: Iterable[str]) -> list[Release]:
+    """Return the releases of these names, all when there is none.
+
+    Raises:
+        LabError: a name is unknown.
+    """
+    known = {release.name: release for release in RELEASES}
+    wanted = list(names) or list(known)
+    if unknown := [name for name in wanted if name not in known]:
+        raise LabError(f"no such release: {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in wanted]
+
+
+def build_base() -> None:
+    """Have the reference app's image, as app/Dockerfile makes it, in the engine."""
+    content = content_hash([image_id(images.PYTHON)], [paths.APP])
+    if is_current(BASE, content, official=False):
+        return
+    secrets = [f"id={name},src={file}" for name, file in BUILD_SECRETS.items() if Path(file).is_file()]
+    with step(f"image {BASE}"):
+        images.build(BASE, paths.APP, content, *(word for secret in secrets for word in ("--secret", secret)))
+
+
+def build(release: Release) -> None:
+    """Have a release's image, and those below it, in the engine."""
+    for below in RELEASES:
+        if below.image == release.parent:
+            build(below)
+    folder = paths.RELEASES / release.folder
+    arguments = {"VERSION": release.tag, **release.arguments}
+    options = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+    content = content_hash([image_id(release.parent), *options], [folder])
+    if not is_current(release.image, content, official=False):
+        with step(f"image {release.image}"):
+            options += ["--label", f"org.opencontainers.image.version={release.tag}"]
+            images.build(release.image, folder, content, *options)
+
+
+def ensure(names: Iterable[str] = ()) -> None:
+    """Have these releases (default: all) on `registry.lab:5000` as `<service>/api:<tag>`.
+
+    Raises:
+        LabError: a name is unknown, or a build or push failed.
+    """
+    wanted = select(names)
+    build_base()
+    for release in wanted:
+        build(release)
+        registry.push(registry.REGISTRY, release.image, f"{release.service}/api", release.tag)

@@ -1,0 +1,3 @@
+"""A release that somebody forgot to add a module to."""
+
+import app.forgotten
