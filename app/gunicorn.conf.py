@@ -30,8 +30,9 @@ worker_tmp_dir = "/dev/shm"
 timeout = 60
 graceful_timeout = settings.graceful_timeout_seconds
 keepalive = 75
-max_requests = settings.max_requests
-max_requests_jitter = settings.max_requests // 10
+# A worker that is recycled finishes its requests before its successor starts: alone, it would leave nobody to answer.
+max_requests = settings.max_requests if workers > 1 else 0
+max_requests_jitter = max_requests // 10
 control_socket_disable = True
 logconfig_dict = logging_config(settings)
 if bind.startswith("unix:"):

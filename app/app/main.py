@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="shop", version=settings.app_version, lifespan=lifespan, telemetry=NO_TELEMETRY)
     app.state.shutdown = Shutdown()
     app.include_router(health_router())
-    app.include_router(items_router(settings), prefix="/items", tags=["items"])
+    app.include_router(items_router(settings))
 
     @app.get("/metrics", include_in_schema=False)
     def scrape() -> Response:

@@ -63,5 +63,5 @@ class Metrics:
         registry = self._registry
         if self._shared:
             registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            multiprocess.MultiProcessCollector(registry)
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

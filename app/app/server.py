@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -22,14 +21,14 @@ class AnnouncingServer(Server):
 
     announcement: Shutdown
 
-    async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.announcement.begin()
         # uvicorn closes each connection that has no request yet. One accepted a moment ago may have its request
         # in the socket's buffer, and would lose it when a worker is recycled under load: accept no more, then read.
         for server in self.servers:
             server.close()
         await asyncio.sleep(SETTLE_SECONDS)
-        await super().shutdown(list(sockets or []))
+        await super().shutdown(sockets)
 
 
 class Worker(UvicornWorker):
@@ -52,6 +51,7 @@ class Worker(UvicornWorker):
         server = AnnouncingServer(config=self.config)
         server.announcement = self.wsgi.state.shutdown
         self._install_sigquit_handler()
-        await server.serve(sockets=self.sockets)
+        # gunicorn wraps its sockets; uvloop closes only plain ones without complaint.
+        await server.serve(sockets=[listener.sock for listener in self.sockets])
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)

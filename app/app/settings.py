@@ -62,9 +62,7 @@ class Settings(BaseSettings):
     def _limits_nest(self) -> Self:
         """A request must be able to end within the stop, and a long poll within its request."""
         if self.request_timeout_seconds >= self.drain_seconds:
-            raise ValueError(
-                f"request_timeout_seconds must be less than graceful_timeout_seconds - {CLOSING_SECONDS}"
-            )
+            raise ValueError(f"request_timeout_seconds must be less than graceful_timeout_seconds - {CLOSING_SECONDS}")
         if self.long_poll_limit_seconds >= self.request_timeout_seconds:
             raise ValueError("long_poll_limit_seconds must be less than request_timeout_seconds")
         return self

@@ -9,10 +9,6 @@ class Shutdown:
     def __init__(self) -> None:
         self._begun = asyncio.Event()
 
-    @property
-    def begun(self) -> bool:
-        return self._begun.is_set()
-
     def begin(self) -> None:
         self._begun.set()
 

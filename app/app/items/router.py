@@ -18,7 +18,7 @@ LastEventId = Annotated[int | None, Header(ge=0, le=MAX_ID)]
 
 
 def items_router(settings: Settings) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(prefix="/items", tags=["items"])
     wait_limit = settings.long_poll_limit_seconds
 
     @router.post("", status_code=HTTPStatus.CREATED)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from app.items.feed import Subscription
 from app.items.schemas import Item
@@ -26,14 +27,15 @@ async def item_events(resources: Resources, shutdown: Shutdown, last_id: int | N
         yield RECONNECT_AFTER
         sent: set[int] = set()
         if last_id is not None:
-            for item in await resources.items.list_after(last_id, CATCH_UP_LIMIT):
-                sent.add(item.id)
-                yield event(item)
-        async for item in _live(subscription, shutdown, resources.settings.sse_heartbeat_seconds):
-            if item is None:
-                yield HEARTBEAT
-            elif item.id not in sent:
-                yield event(item)
+            for missed in await resources.items.list_after(last_id, CATCH_UP_LIMIT):
+                sent.add(missed.id)
+                yield event(missed)
+        async with aclosing(_live(subscription, shutdown, resources.settings.sse_heartbeat_seconds)) as live:
+            async for item in live:
+                if item is None:
+                    yield HEARTBEAT
+                elif item.id not in sent:
+                    yield event(item)
 
 
 async def _live(
@@ -43,15 +45,16 @@ async def _live(
     stopping = asyncio.create_task(shutdown.wait())
     coming = asyncio.create_task(subscription.next())
     try:
-        while not shutdown.begun:
+        while not stopping.done():
             await asyncio.wait({stopping, coming}, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
+            if coming.done():
+                item = coming.result()
+                if item is None:
+                    return
+                yield item
+                coming = asyncio.create_task(subscription.next())
+            elif not stopping.done():
                 yield None
-                continue
-            if (item := coming.result()) is None:
-                return
-            yield item
-            coming = asyncio.create_task(subscription.next())
     finally:
         stopping.cancel()
         coming.cancel()
