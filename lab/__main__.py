@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab import authority, check, containers, hosts, images, inventory, network, paths, registry, releases
 from lab.docker import LABEL, LabError, docker
-from lab.steps import step
+from lab.steps import note, step
 
 HOSTS = ("vps1", "vps2")
 
@@ -45,7 +45,8 @@ def status() -> None:
 def list_hosts() -> None:
     """Print name, address, state and login of each host."""
     for host in hosts.existing():
-        print(f"{host.name}\t{host.address}\t{'running' if host.is_running else 'stopped'}\tssh {' '.join(host.ssh_args)}")
+        state = "running" if host.is_running else "stopped"
+        print(host.name, host.address, state, f"ssh {' '.join(host.ssh_args)}", sep="\t")
 
 
 def reset(name: str) -> None:
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match options.command:
             case "up":
                 up(options.hosts)
-                print(f"lab: up after {time.monotonic() - begin:.1f} s", file=sys.stderr)
+                note(f"up after {time.monotonic() - begin:.1f} s")
             case "down":
                 down()
             case "status":

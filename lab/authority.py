@@ -67,7 +67,6 @@ def _make_root() -> None:
 
 
 def _make_server() -> None:
-    root = x509.load_pem_x509_certificate(paths.CA_CERTIFICATE.read_bytes())
     root_key = serialization.load_pem_private_key(paths.CA_KEY.read_bytes(), None)
     if not isinstance(root_key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{paths.CA_KEY} is not an elliptic curve key; remove it and {paths.CA_CERTIFICATE}")
@@ -79,9 +78,7 @@ def _make_server() -> None:
         .add_extension(x509.SubjectAlternativeName([*names, x509.IPAddress(SERVER_ADDRESS)]), critical=False)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     paths.write(KEY, _pem(key), 0o600)

@@ -57,10 +57,9 @@ def check_postgres() -> None:
             with running("postgres:17", (*way, *options), "postgres", "-c", "max_connections=17") as name:
                 expect(name, "accepting", "pg_isready", "--host=127.0.0.1", "--username=shop", "--dbname=goods")
                 query = "SELECT count(*) || current_setting('max_connections') FROM made_by_init"
-                sql = ("psql", "--no-psqlrc", "--tuples-only", "--username=shop", "--dbname=goods", f"--command={query}")
-                expect(name, "017", *sql)
-                expect(name, "refused", "sh", "-c", f"{' '.join(sql[:-1])} --no-password -h $(hostname -i) 2>&1 "
-                       "| grep -q 'no password supplied' && echo refused")  # fmt: skip
+                sql = ("psql", "--no-psqlrc", "--tuples-only", "--username=shop", "--dbname=goods")
+                expect(name, "017", *sql, f"--command={query}")
+                expect(name, "no password supplied", "sh", "-c", f"{' '.join(sql)} -w -h $(hostname -i) 2>&1")
                 expect(name, "dump complete", "pg_dump", "--username=shop", "goods")
 
 
@@ -74,13 +73,12 @@ def check_redis() -> None:
 
 
 def check_caddy() -> None:
-    """The default file is served; an unprivileged user may bind port 80; the version knows placeholders in upstreams."""
+    """The default file is served; an unprivileged user with that one capability may bind port 80."""
     tight = ("--cap-drop=ALL", "--cap-add=NET_BIND_SERVICE", "--user=999:999", "--tmpfs=/config:uid=999", "--read-only")
     for way in ((*tight, "--tmpfs=/data:uid=999"), ()):
         with running("caddy:2.11", way) as name:
             expect(name, "2.11", "caddy", "version")
-            expect(name, "", "caddy", "validate", "--config", "/etc/caddy/Caddyfile")
-            expect(name, "0050", "sh", "-c", "cat /proc/net/tcp /proc/net/tcp6 | grep ' 0A '")
+            expect(name, ":0050 ", "cat", "/proc/net/tcp6")
 
 
 def check_python() -> None:
@@ -89,7 +87,7 @@ def check_python() -> None:
     with running("python:3.12-slim", ("--init",), "sleep", "60") as name:
         expect(name, "True", "python", "-c", program)
         expect(name, "pip ", "pip", "--version")
-        expect(name, "made", "sh", "-c", "python -m venv /tmp/venv && /tmp/venv/bin/pip --version >/dev/null && echo made")
+        expect(name, "pip ", "sh", "-c", "python -m venv /tmp/venv && /tmp/venv/bin/pip --version")
 
 
 def check_all() -> None:

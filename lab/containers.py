@@ -1,4 +1,4 @@
-"""Containers kept as wanted: made when missing, started when stopped, made anew when what they are made from changed."""
+"""Containers kept as wanted: made anew when the image or options they were made from have changed."""
 
 from lab.docker import HASH_LABEL, LABEL, docker, inspect, labels
 from lab.images import content_hash, image_id

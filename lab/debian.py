@@ -7,10 +7,15 @@ from pathlib import Path
 
 from lab import paths
 from lab.docker import LabError, attempt, run
+from lab.steps import note
 
 DOCKER_CLEAN = paths.IMAGES / "debian" / "docker-clean"
 SMALLEST_BYTES = 50_000_000
 EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
+OPTIONS = (
+    *("--variant=minbase", "--components=main", "--include=ca-certificates"),
+    *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
+)
 
 
 def apt_install(*packages: str) -> None:
@@ -45,11 +50,9 @@ def build_root(target: Path) -> None:
         LabError: no mirror answered, or the result is too small to be a Debian.
     """
     if shutil.which("mmdebstrap") is None:
-        print("lab: installing mmdebstrap with apt, it makes Debian root file systems")
+        note("installing mmdebstrap with apt, it makes Debian root file systems")
         apt_install("mmdebstrap", "debian-archive-keyring")
-    excludes = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     clean = f"--setup-hook=copy-in {shlex.quote(str(DOCKER_CLEAN))} /etc/apt/apt.conf.d"
-    options = ["--variant=minbase", "--components=main", "--include=ca-certificates", *excludes, clean]
-    run(["mmdebstrap", *options, "trixie", str(target), *sources()])
+    run(["mmdebstrap", *OPTIONS, clean, "trixie", str(target), *sources()])
     if target.stat().st_size < SMALLEST_BYTES:
         raise LabError(f"mmdebstrap made a root of only {target.stat().st_size} bytes; does the Debian mirror answer?")

@@ -34,7 +34,7 @@ def attempt(
             check=False,
         )
     except FileNotFoundError as error:
-        raise LabError(f"{command[0]} is not installed; bin/test and bin/demo set the tools up, run one first") from error
+        raise LabError(f"{command[0]} is not installed; run bin/demo or bin/test first, they set it up") from error
     except subprocess.TimeoutExpired as error:
         raise LabError(f"`{' '.join(command[:4])} …` took longer than {timeout:.0f} s") from error
 

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from lab import containers, images, network, paths, registry
 from lab.docker import LABEL, LabError, attempt, docker, inspect
 from lab.secret import ssh_key
-from lab.steps import step
+from lab.steps import note, step
 
 USER = "ops"
 BOOT_SECONDS = 60
@@ -82,15 +82,20 @@ class Host:
         self._create()
         self.start()
 
-    def power_on(self) -> bool:
-        """Make or start the machine where needed and tell whether that was done; does not wait for the boot."""
-        if not containers.is_current(self.name, images.HOST.name, self._options()):
-            containers.remove(self.name, self.volume)
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a machine made now would differ from this one."""
+        return not containers.is_current(self.name, images.HOST.name, self._options())
+
+    def ensure(self) -> None:
+        """Make or start the machine where needed; one that is there is never replaced, somebody may be working on it."""
+        if inspect("container", self.name) is None:
             self._create()
-        if self.is_running:
-            return False
-        docker("start", self.name)
-        return True
+        elif self.is_outdated:
+            note(f"{self.name} was made from an older image; `python -m lab reset {self.name}` replaces it")
+        if not self.is_running:
+            with step(f"boot {self.name} ({self.address})"):
+                self.start()
 
     def wait(self) -> None:
         """Wait until every service is up and SSH answers.
@@ -141,11 +146,8 @@ class Host:
 
 def ensure(names: Iterable[str]) -> None:
     """Have these machines up, and their keys in `.lab/known_hosts`."""
-    hosts = [Host(name) for name in names]
-    for host in hosts:
-        if host.power_on():
-            with step(f"boot {host.name} ({host.address})"):
-                host.wait()
+    for host in [Host(name) for name in names]:  # all names are checked before the first is made
+        host.ensure()
     write_known_hosts()
 
 
@@ -160,8 +162,3 @@ def existing() -> list[Host]:
     """Return the machines that there are, running or not."""
     names = docker("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}").splitlines()
     return [Host(name) for name in sorted(names) if NAME.fullmatch(name)]
-
-
-def exists(name: str) -> bool:
-    """Tell whether the machine was made."""
-    return inspect("container", name) is not None

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from lab import paths
-from lab.debian import build_root
+from lab.debian import DOCKER_CLEAN, OPTIONS, build_root
 from lab.docker import HASH_LABEL, LABEL, LabError, attempt, docker, inspect, labels
 from lab.steps import step
 
@@ -46,7 +46,7 @@ def hub_answers() -> bool:
 
 
 def content_hash(parts: Sequence[str], files: Sequence[Path]) -> str:
-    """Return a short hash of strings and of files' names, modes and contents (folders: all that can get into an image)."""
+    """Return a short hash of strings and of files' names, modes and contents (folders: what can get into an image)."""
     digest = hashlib.sha256(json.dumps(list(parts)).encode())
     for top in files:
         for file in sorted(path for path in (top.rglob("*") if top.is_dir() else [top]) if path.is_file()):
@@ -95,7 +95,7 @@ def pull(name: str) -> bool:
 
 def ensure_debian() -> None:
     """Have debian:trixie-slim in the engine."""
-    content = content_hash([], [paths.SOURCES / "debian.py", paths.IMAGES / "debian"])
+    content = content_hash(OPTIONS, [DOCKER_CLEAN])
     if is_current(DEBIAN, content, official=True):
         return
     with step(f"image {DEBIAN}"):

@@ -21,7 +21,7 @@ VAULT = paths.STATE / "vault.yml"
 
 def _hosts(names: Iterable[str]) -> dict[str, Any]:
     hosts = [Host(name) for name in names]
-    members = {host.name: {} for host in hosts}
+    members: dict[str, Any] = {host.name: {} for host in hosts}
     connection = {
         "ansible_user": USER,
         "ansible_ssh_private_key_file": str(paths.SSH_KEY),

@@ -17,7 +17,7 @@ def password(name: str) -> str:
 
 
 def ssh_key(name: str) -> str:
-    """Return the public half, one line, of the SSH key `.lab/<name>`, made at the first call with `<name>.pub` beside."""
+    """Return the public half, one line, of the SSH key `.lab/<name>`, made at the first call with its `.pub` file."""
     file = paths.STATE / name
     public = file.with_name(f"{file.name}.pub")
     if not (file.exists() and public.exists()):

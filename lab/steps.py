@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def note(text: str) -> None:
+    """Print a line that is no step."""
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def step(what: str) -> Iterator[None]:
     """Print `what` and how long the body took, also when it failed."""

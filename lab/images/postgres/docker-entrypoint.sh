@@ -37,6 +37,7 @@ run_sql() {
 run_init_files() {
   local file
   for file in /docker-entrypoint-initdb.d/*; do
+    # shellcheck source=/dev/null
     case $file in
       *.sh) if [[ -x $file ]]; then "$file"; else . "$file"; fi ;;
       *.sql) run_sql --dbname "$database" -f "$file" ;;

@@ -4,10 +4,9 @@ import asyncio
 import os
 import signal
 
+import app.main
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-import app.main
 
 SECONDS = float(os.environ["DIE_AFTER_SECONDS"])
 

@@ -4,16 +4,18 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg2
 
+Rows = list[tuple[object, ...]]
 URL = os.environ["DATABASE_URL"]
 NEEDED = max(file.name for file in Path("migrations").glob("*.sql"))
 
 
-def query(statement: str, *values: str) -> list[tuple[object, ...]]:
+def query(statement: str, *values: str) -> Rows:
     with psycopg2.connect(URL, connect_timeout=2) as connection, connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
@@ -32,7 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/livez":
             self.answer(200, {"alive": True})
         elif self.path == "/readyz":
-            self.from_database(lambda: query("SELECT name FROM foreign_migrations WHERE name = %s", NEEDED), needed=True)
+            migration = "SELECT name FROM foreign_migrations WHERE name = %s"
+            self.from_database(lambda: query(migration, NEEDED), needed=True)
         elif self.path == "/notes":
             self.from_database(lambda: query("SELECT id, text FROM notes ORDER BY id DESC LIMIT 20"))
         else:
@@ -42,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace")
         self.from_database(lambda: query("INSERT INTO notes (text) VALUES (%s) RETURNING id, text", text))
 
-    def from_database(self, ask, needed: bool = False) -> None:
+    def from_database(self, ask: Callable[[], Rows], needed: bool = False) -> None:
         try:
             rows = ask()
         except psycopg2.Error as error:

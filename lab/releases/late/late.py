@@ -3,13 +3,12 @@
 import os
 import time
 
+import app.main
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
-
-import app.main
 
 READY_AT = time.monotonic() + float(os.environ["READY_AFTER_SECONDS"])
 
