@@ -44,4 +44,3 @@ options:
     type: str
     required: true
 """
-

@@ -139,7 +139,12 @@ def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[s
         ("secrets", _secret_lines(old_secrets, {}), _secret_lines(new.secrets, old_secrets)),
     ]
     return [
-        {"before_header": f"{new.app} {live or '(nothing live)'} {name}", "after_header": f"{new.app} (new) {name}", "before": old, "after": text}
+        {
+            "before_header": f"{new.app} {live or '(nothing live)'} {name}",
+            "after_header": f"{new.app} (new) {name}",
+            "before": old,
+            "after": text,
+        }
         for name, old, text in pairs
         if old != text
     ]
@@ -159,6 +164,4 @@ def _settings_text(settings: Dict[str, Any]) -> str:
 
 
 def _secret_lines(secrets: Dict[str, str], old: Dict[str, str]) -> str:
-    return "".join(
-        f"{name}: {'(changed)' if name in old and old[name] != value else '(set)'}\n" for name, value in sorted(secrets.items())
-    )
+    return "".join(f"{name}: {'(changed)' if name in old and old[name] != value else '(set)'}\n" for name, value in sorted(secrets.items()))

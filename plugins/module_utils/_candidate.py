@@ -77,10 +77,24 @@ class Candidate:
         self.make_socket_dir()
         directory = self.paths.bundle(self.id)
         done = _docker.compose(
-            self.project, directory, "up", "--detach", "--no-deps", "--no-build", "--pull", "never", SERVICE, seconds=START_SECONDS
+            self.project,
+            directory,
+            "up",
+            "--detach",
+            "--no-deps",
+            "--no-build",
+            "--pull",
+            "never",
+            SERVICE,
+            seconds=START_SECONDS,
         )
         if done.code:
-            raise ReleaseError("START_FAILED", f"{self.title} could not be started", "see the engine's words below", done.err.splitlines()[-15:])
+            raise ReleaseError(
+                "START_FAILED",
+                f"{self.title} could not be started",
+                "see the engine's words below",
+                done.err.splitlines()[-15:],
+            )
 
     def listener(self, container: Dict[str, Any]) -> Listener:
         """Return where the release itself listens, past the edge."""
@@ -136,9 +150,17 @@ class Candidate:
         wrong = bool(answers) and "but from release" in answers[-1]
         return ReleaseError(
             "WRONG_RELEASE" if wrong else "NOT_READY",
-            f"{self.title} gave no {self.settings['ready_successes']} good answers in a row at {self.settings['ready_path']} within {seconds:g} s",
-            "the image must answer with its RELEASE (app_release_identity)" if wrong else "mend what the answers below name, or raise app_release_ready_seconds",
-            ["last answers:", *(f"  {a}" for a in answers[-SHOWN_ANSWERS:]), "last log lines:", *(f"  {line}" for line in log)],
+            f"{self.title} gave no {self.settings['ready_successes']} good answers in a row "
+            f"at {self.settings['ready_path']} within {seconds:g} s",
+            "the image must answer with its RELEASE (app_release_identity)"
+            if wrong
+            else "mend what the answers below name, or raise app_release_ready_seconds",
+            [
+                "last answers:",
+                *(f"  {a}" for a in answers[-SHOWN_ANSWERS:]),
+                "last log lines:",
+                *(f"  {line}" for line in log),
+            ],
         )
 
     def remove(self) -> None:

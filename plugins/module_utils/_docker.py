@@ -15,8 +15,10 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import pull_error_code
 
+ENGINE_SOCKET = Path("/var/run/docker.sock")
 APP_LABEL = "fairlead.app"
 RELEASE_LABEL = "fairlead.release"
 # Time for a container to end after SIGKILL, on top of its stop grace.
@@ -32,7 +34,12 @@ _PULL_ADVICE = {
 
 def _check(done: Finished, doing: str) -> Finished:
     if done.code:
-        raise ReleaseError("DOCKER_FAILED", f"{doing} failed (exit code {done.code})", "see the output below", done.err.splitlines()[-20:])
+        raise ReleaseError(
+            "DOCKER_FAILED",
+            f"{doing} failed (exit code {done.code})",
+            "see the output below",
+            done.err.splitlines()[-20:],
+        )
     return done
 
 
@@ -97,14 +104,22 @@ def pull(reference: str, login: Sequence[str], seconds: float) -> str:
         done = run(["docker", *login, "pull", reference], seconds)
     except CommandTimeout as error:
         raise ReleaseError(
-            "PULL_TIMEOUT", f"pulling {reference} took longer than {seconds:g} s", "raise app_release_pull_seconds", error.details
+            "PULL_TIMEOUT",
+            f"pulling {reference} took longer than {seconds:g} s",
+            "raise app_release_pull_seconds",
+            error.details,
         ) from error
     if done.code:
         raise _pull_error(reference, done.err)
     # The image's own list of digests may name several; this line says which one the registry answered with.
     found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", done.out, re.MULTILINE)
     if not found:
-        raise ReleaseError("PULL_FAILED", f"the engine did not say which digest {reference} is", "see the output", done.out.splitlines())
+        raise ReleaseError(
+            "PULL_FAILED",
+            f"the engine did not say which digest {reference} is",
+            "see the output",
+            done.out.splitlines(),
+        )
     return found.group(1)
 
 
@@ -114,16 +129,22 @@ def _pull_error(reference: str, stderr: str) -> ReleaseError:
     return ReleaseError(code, f"cannot pull {reference}", advice, stderr.splitlines()[-5:])
 
 
-def remote_digest(reference: str, login: Sequence[str], seconds: float) -> str:
-    """Ask the registry what `reference` points to, without pulling it.
+def remote_digest(reference: str, username: str, password: str, seconds: float) -> str:
+    """Ask the registry, through the engine and its settings, what `reference` points to, without pulling it.
+
+    Source: Engine API, `DistributionInspect`.
 
     Raises:
         ReleaseError: as `pull`.
     """
-    done = run(["docker", *login, "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", reference], seconds)
-    if done.code:
-        raise _pull_error(reference, done.err)
-    return str(json.loads(done.out)["digest"])
+    headers = {}
+    if username:
+        login = json.dumps({"username": username, "password": password, "serveraddress": reference.split("/", 1)[0]})
+        headers["X-Registry-Auth"] = base64.urlsafe_b64encode(login.encode()).decode()
+    answer = Listener(socket_path=ENGINE_SOCKET).get(f"/distribution/{reference}/json", seconds, headers)
+    if answer.status != 200:
+        raise _pull_error(reference, answer.error or str(answer.json().get("message", answer)))
+    return str(answer.json()["Descriptor"]["digest"])
 
 
 def has_image(reference: str) -> bool:

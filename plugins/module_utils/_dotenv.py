@@ -23,6 +23,5 @@ _LINE = re.compile(r'^([^=\n]+)="((?:[^"\\\n]|\\.)*)"$', re.MULTILINE)
 def parse(text: str) -> Dict[str, str]:
     """Return the variables of a text that `render` wrote."""
     return {
-        name: re.sub(r"\\(.)", lambda found: _UNESCAPES.get(found.group(1), found.group(1)), value)
-        for name, value in _LINE.findall(text)
+        name: re.sub(r"\\(.)", lambda found: _UNESCAPES.get(found.group(1), found.group(1)), value) for name, value in _LINE.findall(text)
     }

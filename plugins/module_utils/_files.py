@@ -74,13 +74,15 @@ def write_atomically(path: Path, content: str, mode: int = 0o600, owner: Optiona
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
         sync_directory(path.parent)
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise ReleaseError(
-            "STATE_WRITE", f"cannot write {path}: {error.strerror}", "free space on that file system, then run this again"
+            "STATE_WRITE",
+            f"cannot write {path}: {error.strerror}",
+            "free space on that file system, then run this again",
         ) from error
 
 
@@ -110,5 +112,7 @@ def read_json(path: Path) -> Optional[Any]:
         return None
     except ValueError as error:
         raise ReleaseError(
-            "STATE_CORRUPT", f"{path} is damaged: {error}", f"look at it, move it aside (mv {path} {path}.corrupt), run this again"
+            "STATE_CORRUPT",
+            f"{path} is damaged: {error}",
+            f"look at it, move it aside (mv {path} {path}.corrupt), run this again",
         ) from error

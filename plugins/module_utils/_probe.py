@@ -95,16 +95,18 @@ class Listener:
             return _TlsConnection(self.address, self.port, self.domain, self.tls, seconds)
         return http.client.HTTPConnection(self.address, self.port, timeout=seconds)
 
-    def get(self, path: str, seconds: float = 5.0) -> Answer:
+    def get(self, path: str, seconds: float = 5.0, headers: Optional[Mapping[str, str]] = None) -> Answer:
         """Ask for `path` once; every failure becomes an answer with ``error``.
 
         Args:
             path: absolute path, with a query if needed.
             seconds: limit for connecting and for each read.
+            headers: more request headers.
         """
         connection = self.connect(seconds)
         try:
-            connection.request("GET", path, headers={"Host": self.domain, "User-Agent": "fairlead", "Connection": "close"})
+            own = {"Host": self.domain, "User-Agent": "fairlead", "Connection": "close"}
+            connection.request("GET", path, headers={**own, **(headers or {})})
             response = connection.getresponse()
             body = response.read(BODY_BYTES).decode("utf-8", errors="replace")
             return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)

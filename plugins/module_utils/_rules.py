@@ -11,15 +11,31 @@ from typing import Any, Dict, List, Optional, Sequence
 # What the distribution specification allows: https://github.com/opencontainers/distribution-spec (pull, <reference> as a tag).
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _MOVING = frozenset(
-    "latest stable edge main master head trunk develop dev nightly current prod production staging test testing next".split()
+    [
+        "latest",
+        "stable",
+        "edge",
+        "main",
+        "master",
+        "head",
+        "trunk",
+        "develop",
+        "dev",
+        "nightly",
+        "current",
+        "prod",
+        "production",
+        "staging",
+        "test",
+        "testing",
+        "next",
+    ]
 )
 # Short, because the socket's path must fit into 108 bytes and the name becomes part of network aliases.
 _APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _RESERVED_NAMES = frozenset({"edge"})
 _HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_REPOSITORY = re.compile(
-    r"([a-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
-)
+_REPOSITORY = re.compile(r"([a-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RELEASE_ID = re.compile(r"r[1-9][0-9]{0,8}")
 
@@ -153,7 +169,16 @@ _PULL_ERRORS = (
     ("IMAGE_NOT_FOUND", ("manifest unknown", "not found", "repository name not known")),
     (
         "REGISTRY_UNREACHABLE",
-        ("connection refused", "no such host", "x509", "timeout", "deadline exceeded", "eof", "connection reset", "no route"),
+        (
+            "connection refused",
+            "no such host",
+            "x509",
+            "timeout",
+            "deadline exceeded",
+            "eof",
+            "connection reset",
+            "no route",
+        ),
     ),
 )
 

@@ -124,7 +124,7 @@ def serving(paths: AppPaths) -> str:
 
 def failure(error: ReleaseError, stage: Stage) -> Result:
     """Return the failed result of a stage: what, what serves now, what to do, evidence; without secrets."""
-    secrets = list((stage.params.get("secrets") or {}).values()) + [stage.params.get("registry_password") or ""]
+    secrets = [*(stage.params.get("secrets") or {}).values(), stage.params.get("registry_password") or ""]
     release = stage.params.get("release")
     if release and stage.paths.bundle(release).is_dir():
         secrets += _bundle.read_secrets(stage.paths, release).values()
@@ -132,7 +132,12 @@ def failure(error: ReleaseError, stage: Stage) -> Result:
     lines: List[str] = [f"{error.code}: {error.what}", f"Serving now: {now_serving}", f"To do: {error.todo}"]
     if error.details:
         lines += ["Evidence:", *(f"  {line}" for line in error.details)]
-    return {"msg": redact("\n".join(lines), secrets), "code": error.code, "serving": now_serving, "steps": stage.steps.done}
+    return {
+        "msg": redact("\n".join(lines), secrets),
+        "code": error.code,
+        "serving": now_serving,
+        "steps": stage.steps.done,
+    }
 
 
 def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:

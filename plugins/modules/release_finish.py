@@ -98,7 +98,9 @@ def _require_live(stage: Stage, release: Candidate) -> None:
     named = read_route(stage.paths)
     if named != release.id:
         raise ReleaseError(
-            "NOT_LIVE", f"{release.title} is not live here, {named or 'nothing'} is", "look at playbooks/status.yml, then deploy again"
+            "NOT_LIVE",
+            f"{release.title} is not live here, {named or 'nothing'} is",
+            "look at playbooks/status.yml, then deploy again",
         )
 
 

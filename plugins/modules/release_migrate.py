@@ -62,7 +62,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
 )
 
 SERVICE = "migrate"
-SHOWN_LINES = 40
+SHOWN_LINES = 20
 
 
 def migrate(stage: Stage) -> Result:

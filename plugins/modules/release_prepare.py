@@ -150,18 +150,34 @@ def prepare(stage: Stage) -> Result:
 
 def _plan(stage: Stage, ledger: Ledger) -> Result:
     stage.lease.check_free()
-    with stage.steps.step("resolve"), _login(stage) as login:
-        digest = _docker.remote_digest(_reference(stage), login, _pull_seconds(stage))
+    with stage.steps.step("resolve"):
+        p = stage.params
+        digest = _docker.remote_digest(_reference(stage), p["registry_username"], p["registry_password"], _pull_seconds(stage))
     bundle = _bundle(stage, digest)
     live = read_route(stage.paths)
     if _same(stage, bundle, live):
         return _unchanged(ledger, live)
-    record = {"id": release_id(ledger.next), "image": bundle.image, "tag": bundle.tag, "digest": digest, "previous": live}
-    return {"changed": True, "unchanged": False, "release": brief(record), "diff": difference(stage.paths, live, bundle)}
+    record = {
+        "id": release_id(ledger.next),
+        "image": bundle.image,
+        "tag": bundle.tag,
+        "digest": digest,
+        "previous": live,
+    }
+    return {
+        "changed": True,
+        "unchanged": False,
+        "release": brief(record),
+        "diff": difference(stage.paths, live, bundle),
+    }
 
 
 def _write(stage: Stage, ledger: Ledger) -> Result:
-    with stage.steps.step("pull") as step, _login(stage) as login:
+    p = stage.params
+    with (
+        stage.steps.step("pull") as step,
+        _docker.registry_login(p["image"], p["registry_username"], p["registry_password"]) as login,
+    ):
         step["digest"] = digest = _docker.pull(_reference(stage), login, _pull_seconds(stage))
     bundle = _bundle(stage, digest)
     live = read_route(stage.paths)
@@ -175,12 +191,12 @@ def _write(stage: Stage, ledger: Ledger) -> Result:
     return {"changed": True, "unchanged": False, "release": brief(record), "diff": changes}
 
 
-def _unchanged(ledger: Ledger, live: "str | None") -> Result:
-    record: "Record | None" = find(ledger.releases, live)
+def _unchanged(ledger: Ledger, live: str | None) -> Result:
+    record: Record | None = find(ledger.releases, live)
     return {"changed": False, "unchanged": True, "release": brief(record)}
 
 
-def _same(stage: Stage, bundle: Bundle, live: "str | None") -> bool:
+def _same(stage: Stage, bundle: Bundle, live: str | None) -> bool:
     """Tell whether the live release has the same image and configuration, and runs."""
     if live is None:
         return False
@@ -193,10 +209,6 @@ def _reference(stage: Stage) -> str:
 
 def _pull_seconds(stage: Stage) -> float:
     return float(stage.params["settings"]["pull_seconds"])
-
-
-def _login(stage: Stage):  # type: ignore[no-untyped-def]
-    return _docker.registry_login(stage.params["image"], stage.params["registry_username"], stage.params["registry_password"])
 
 
 def _bundle(stage: Stage, digest: str) -> Bundle:

@@ -53,7 +53,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import re
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, unverified_context, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import (
+    Answer,
+    Listener,
+    unverified_context,
+    verdict,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     LEASE_SECONDS,
     RELEASE_OPTION,
@@ -118,7 +123,7 @@ def _verify(candidate: Candidate) -> None:
         time.sleep(VERIFY_INTERVAL)
 
 
-def _undo(stage: Stage, ledger: Ledger, candidate: Candidate, before: "str | None", error: ReleaseError) -> None:
+def _undo(stage: Stage, ledger: Ledger, candidate: Candidate, before: str | None, error: ReleaseError) -> None:
     """Put the route back where it was and clear the candidate away."""
     if read_route(stage.paths) != before:
         write_route(stage.paths, before)

@@ -65,7 +65,11 @@ def smoke(stage: Stage) -> Result:
     require_directories(stage.paths)
     live = read_route(stage.paths)
     if live is None:
-        raise ReleaseError("NOTHING_LIVE", f"no release of {stage.paths.app} is live here", "deploy one: playbooks/deploy.yml -e image_tag=…")
+        raise ReleaseError(
+            "NOTHING_LIVE",
+            f"no release of {stage.paths.app} is live here",
+            "deploy one: playbooks/deploy.yml -e image_tag=…",
+        )
     settings = read_record(stage.paths, live)["settings"]
     problems: List[str] = []
     checks: List[str] = []
@@ -75,7 +79,12 @@ def smoke(stage: Stage) -> Result:
         url = f"https://{settings['domain']}{path}"
         (problems if problem else checks).append(f"{url}: {problem or f'HTTP {answer.status}'}")
     if problems:
-        raise ReleaseError("SMOKE_FAILED", f"{len(problems)} of {len(problems) + len(checks)} checks failed", "see the answers below", problems)
+        raise ReleaseError(
+            "SMOKE_FAILED",
+            f"{len(problems)} of {len(problems) + len(checks)} checks failed",
+            "see the answers below",
+            problems,
+        )
     return {"changed": False, "release": live, "checks": checks}
 
 

@@ -112,7 +112,11 @@ def _chosen(stage: Stage, ledger: Ledger) -> Result:
     live = read_route(stage.paths)
     target = rollback_target(ledger.releases, live, stage.params["release"] or None)
     if target.record is None:
-        raise ReleaseError("NO_TARGET", f"cannot roll back: {target.problem}", "see playbooks/status.yml for the releases kept here, or deploy a tag")
+        raise ReleaseError(
+            "NO_TARGET",
+            f"cannot roll back: {target.problem}",
+            "see playbooks/status.yml for the releases kept here, or deploy a tag",
+        )
     return {"changed": True, "release": brief(target.record), "from_release": brief(find(ledger.releases, live))}
 
 

@@ -1,0 +1,196 @@
+"""What a promise is told in: an app on a lab host, the playbooks as a user runs them, load from outside."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lab import paths
+from lab.hosts import Host
+from lab.probe import RunningProbe, running
+
+PLAY_SECONDS = 900
+EDGE_AUTHORITY = "/var/lib/fairlead-edge/data/caddy/pki/authorities/local/root.crt"
+
+
+@dataclass(frozen=True)
+class Play:
+    """A finished run of a playbook: exit code and everything it printed."""
+
+    code: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        """Tasks that changed something, over all hosts."""
+        return sum(int(number) for number in re.findall(r"changed=(\d+)", self.output))
+
+    def succeeded(self) -> "Play":
+        """Return the play itself. Raises AssertionError with its output when it failed."""
+        assert self.code == 0, f"exit code {self.code}\n{self.output}"
+        return self
+
+    def failed_with(self, code: str) -> "Play":
+        """Return the play itself. Raises AssertionError unless it failed with this failure code."""
+        assert self.code != 0, f"it did not fail\n{self.output}"
+        assert f"{code}: " in self.output, f"it failed, but not with {code}\n{self.output}"
+        return self
+
+
+def play(playbook: str, *arguments: str, inventory: Path = paths.INVENTORY, vault_password: Path = paths.VAULT_PASSWORD) -> Play:
+    """Run a playbook as a user does, against the lab's inventory."""
+    command = ["ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
+    done = subprocess.run(
+        [*command, f"playbooks/{playbook}.yml", *arguments],
+        cwd=paths.REPOSITORY,
+        env={**os.environ, "ANSIBLE_CONFIG": str(paths.REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PLAY_SECONDS,
+        check=False,
+    )
+    return Play(done.returncode, done.stdout)
+
+
+class App:
+    """One app on a lab host.
+
+    Args:
+        name: its `app_name`; it is served as `<name>.lab`.
+        host: the lab host's name.
+        variables: more variables for every playbook, on top of the lab's inventory.
+    """
+
+    def __init__(self, name: str, host: str = "vps1", variables: dict[str, Any] | None = None) -> None:
+        self.name = name
+        self.domain = f"{name}.lab"
+        self.host = Host(host)
+        self._variables = {"app_name": name, **(variables or {})}
+
+    def play(self, playbook: str, *arguments: str, **variables: Any) -> Play:
+        """Run a playbook for this app, with more variables for this run only."""
+        return play(playbook, "-e", json.dumps({**self._variables, **variables}), *arguments)
+
+    def deploy(self, tag: str, *arguments: str, **variables: Any) -> Play:
+        """Run playbooks/deploy.yml for an image tag."""
+        return self.play("deploy", *arguments, image_tag=tag, **variables)
+
+    def rollback(self, *arguments: str, **variables: Any) -> Play:
+        """Run playbooks/rollback.yml."""
+        return self.play("rollback", *arguments, **variables)
+
+    @cached_property
+    def authority(self) -> Path:
+        """The certificate authority of the host's edge, copied here."""
+        file = paths.STATE / f"edge-{self.host.name}.crt"
+        paths.write(file, self.on_host("cat", EDGE_AUTHORITY))
+        return file
+
+    @contextmanager
+    def load(self, rate: float = 200, **options: Any) -> Iterator[RunningProbe]:
+        """Keep load on the app during the block; afterwards the yielded probe has the report."""
+        with running(connect=f"{self.host.address}:443", host=self.domain, ca=self.authority, rate=rate, **options) as probe:
+            yield probe
+
+    def get(self, path: str) -> tuple[int, dict[str, str], str]:
+        """Ask the app from outside; return status, headers (lower-case names) and body."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        connection = _AddressedConnection(str(self.host.address), self.domain, context)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+        finally:
+            connection.close()
+
+    def on_host(self, *command: str) -> str:
+        """Run an argument list as root on the host and return its output. Raises AssertionError when it fails."""
+        done = self.host.run(command)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+    @property
+    def live(self) -> str:
+        """The live release's id, as the route names it."""
+        return self.on_host("cat", f"/var/lib/fairlead/{self.name}/route").strip()
+
+    @property
+    def releases(self) -> dict[str, dict[str, Any]]:
+        """The ledger's records by id."""
+        ledger = json.loads(self.on_host("cat", f"/opt/fairlead/{self.name}/ledger.json"))
+        return {record["id"]: record for record in ledger["releases"]}
+
+    def containers(self) -> list[dict[str, Any]]:
+        """`docker inspect` of all containers of the app's releases."""
+        listing = self.on_host("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=fairlead.app={self.name}")
+        return [json.loads(self.on_host("docker", "inspect", identifier))[0] for identifier in listing.split()]
+
+    def running(self) -> dict[str, str]:
+        """When each running container of the app's releases was started, by name."""
+        return {c["Name"].lstrip("/"): c["State"]["StartedAt"] for c in self.containers() if c["State"]["Running"]}
+
+    def sql(self, statement: str) -> str:
+        """Ask the app's database as its owner, and return the bare answer."""
+        service = f"{self.name}-data-postgres-1"
+        command = ("psql", "--username", self.name, "--no-align", "--tuples-only", "--command", statement)
+        return self.on_host("docker", "exec", service, *command).strip()
+
+    @property
+    def revision(self) -> str:
+        """The database's schema revision."""
+        return self.sql("SELECT version_num FROM alembic_version")
+
+    def fingerprint(self) -> str:
+        """A checksum over everything that Fairlead keeps on the host, and over its containers."""
+        tree = self.on_host("find", "/opt/fairlead", "/var/lib/fairlead", "/etc/fairlead", "-type", "f", "-exec", "sha256sum", "{}", "+")
+        images = self.on_host("docker", "images", "--no-trunc", "--quiet")
+        containers = self.on_host("docker", "ps", "--all", "--no-trunc", "--quiet")
+        return "\n".join(sorted(f"{tree}{images}{containers}".splitlines()))
+
+    def assert_tidy(self) -> None:
+        """Check what holds after every run, failed or not: one release serves, and nothing is left over."""
+        status, headers, body = self.get("/ready")
+        assert (status, headers["x-release"]) == (200, self.live), body
+        assert list(self.running()) == [f"{self.name}-{self.live}-api-1"]
+        assert [r["id"] for r in self.releases.values() if r["status"] in ("live", "prepared")] == [self.live]
+        leftovers = self.on_host("find", f"/opt/fairlead/{self.name}", "-name", ".*.new", "-o", "-name", "lease.json")
+        assert leftovers == ""
+        assert self.on_host("find", "/run", "-maxdepth", "1", "-name", "fairlead-registry-*") == ""
+
+
+class _AddressedConnection(http.client.HTTPConnection):
+    """HTTPS to an address, for the name of a domain that does not resolve to it."""
+
+    def __init__(self, address: str, domain: str, context: ssl.SSLContext) -> None:
+        super().__init__(domain, 443, timeout=30)
+        self._address = address
+        self._context = context
+
+    def connect(self) -> None:
+        connection = socket.create_connection((self._address, self.port), self.timeout)
+        self.sock = self._context.wrap_socket(connection, server_hostname=self.host)
+
+
+def mixed_load_was_served(probe: RunningProbe, at_least: Sequence[str] = ("keepalive", "fresh", "http2", "long", "stream")) -> None:
+    """Check that no request of any kind failed, and that none was lost or doubled.
+
+    Raises:
+        AssertionError: with the first failures.
+    """
+    report = probe.report
+    assert report.failed == 0, "\n".join(map(str, report.failures[:10]))
+    assert not report.lost and not report.doubled and not report.phantom, report.suspects
+    assert report.audit_error is None
+    missing = [kind for kind in at_least if not report.by_kind.get(kind) or not report.by_kind[kind].requests]
+    assert not missing, f"no load of these kinds was measured: {missing}"

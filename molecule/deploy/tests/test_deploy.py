@@ -1,0 +1,86 @@
+"""A deploy puts the release that was asked for into service, and only when there is something to do."""
+
+from typing import Any
+
+import pytest
+
+from lab.story import App
+
+
+@pytest.fixture(scope="module")
+def provisioned() -> App:
+    """An app whose host is ready and that was never deployed."""
+    app = App("undeployed")
+    app.play("provision").succeeded()
+    return app
+
+
+def test_the_release_serves_over_tls(app: App) -> None:
+    status, headers, body = app.get("/ready")
+    assert (status, headers["x-release"]) == (200, app.live), body
+    assert '"version":"v1"' in body.replace(" ", "")
+    app.assert_tidy()
+
+
+def test_the_image_runs_by_digest(app: App) -> None:
+    (container,) = app.containers()
+    record = app.releases[app.live]
+    assert container["Config"]["Image"] == f"{record['image']}@{record['digest']}"
+    assert record["revision"] == app.revision
+
+
+def test_the_same_again_changes_nothing(app: App) -> None:
+    before = app.running(), app.fingerprint()
+    play = app.deploy("v1").succeeded()
+    assert play.changed == 0, play.output
+    assert (app.running(), app.fingerprint()) == before
+
+
+def test_a_changed_setting_alone_is_a_new_release(app: App) -> None:
+    live = app.live
+    app.deploy("v1", app_env={**ENVIRONMENT, "LOG_LEVEL": "debug"}).succeeded()
+    assert app.live != live
+    assert app.releases[live]["digest"] == app.releases[app.live]["digest"]
+    app.assert_tidy()
+
+
+def test_check_mode_of_a_second_deploy_tells_and_changes_nothing(app: App) -> None:
+    before = app.fingerprint()
+    play = app.deploy("v2", "--check", "--diff").succeeded()
+    assert app.fingerprint() == before
+    assert "+registry.lab:5000/shop/api:v2@sha256:" in play.output.replace(" ", "")
+    assert play.changed > 0
+
+
+def test_check_mode_of_a_first_deploy_tells_and_changes_nothing(provisioned: App) -> None:
+    before = provisioned.fingerprint()
+    play = provisioned.deploy("v1", "--check", "--diff").succeeded()
+    assert provisioned.fingerprint() == before
+    assert "+services:" in play.output.replace(" ", "")
+    assert "database_password: (set)" in play.output
+
+
+def test_smoke_and_status_tell_the_truth(app: App) -> None:
+    app.play("smoke").succeeded()
+    status = app.play("status").succeeded()
+    assert f"{app.live} is live since" in status.output
+    assert app.releases[app.live]["digest"] in status.output
+
+
+def test_the_container_is_confined(app: App, server: Any) -> None:
+    (container,) = (c for c in app.containers() if c["State"]["Running"])
+    host = container["HostConfig"]
+    assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["CapAdd"]
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["Memory"] > 0 and host["NanoCpus"] > 0 and host["PidsLimit"] > 0
+    assert not host["PortBindings"] and not host["Privileged"]
+    user = server.run(f"docker exec {container['Id']} id -u")
+    assert user.stdout.strip() == "10001"
+
+
+ENVIRONMENT = {
+    "DATABASE_HOST": "postgres",
+    "DATABASE_NAME": "deploy",
+    "DATABASE_USER": "deploy",
+    "REDIS_HOST": "redis",
+}
