@@ -42,13 +42,13 @@ def _variables() -> dict[str, Any]:
     return {
         "app_name": "shop",
         "app_image": f"{REGISTRY.host}/shop/api",
-        "app_domain": "shop.lab",
+        "app_domain": "{{ app_name }}.lab",
         "app_registry_username": REGISTRY_USER,
         "app_registry_password": "{{ vault_registry_password }}",
         "app_env": {
             "DATABASE_HOST": "postgres",
-            "DATABASE_NAME": "shop",
-            "DATABASE_USER": "shop",
+            "DATABASE_NAME": "{{ app_name }}",
+            "DATABASE_USER": "{{ app_name }}",
             "REDIS_HOST": "redis",
         },
         "app_secrets": {"database_password": database_password, "redis_password": redis_password},

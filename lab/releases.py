@@ -40,14 +40,15 @@ class Release:
         return f"{LOCAL}/{self.service}:{self.tag}"
 
 
-V1, V2 = f"{LOCAL}/shop:v1", f"{LOCAL}/shop:v2"
+# Broken releases know the schema of v2, so that they fail for their own reason on a host that has it already.
+V2 = f"{LOCAL}/shop:v2"
 RELEASES = (
     Release("v1", "good"),
     *(Release(tag, "next") for tag in ("v2", "v3", "v4", "v5")),
-    Release("slow", "late", V1, arguments={"READY_AFTER_SECONDS": "8"}),
-    Release("never_ready", "late", V1, arguments={"READY_AFTER_SECONDS": "inf"}),
-    Release("crashing", "crashing", V1),
-    Release("dying", "dying", V1),
+    Release("slow", "late", V2, arguments={"READY_AFTER_SECONDS": "8"}),
+    Release("never_ready", "late", V2, arguments={"READY_AFTER_SECONDS": "inf"}),
+    Release("crashing", "crashing", V2),
+    Release("dying", "dying", V2),
     Release("bad_migration", "bad_migration", V2),
     Release("hanging_migration", "hanging_migration", V2),
     Release("1", "foreign", images.DEBIAN, service="foreign"),
