@@ -88,7 +88,7 @@ class Host:
         return not containers.is_current(self.name, images.HOST.name, self._options())
 
     def ensure(self) -> None:
-        """Make or start the machine where needed; one that is there is never replaced, somebody may be working on it."""
+        """Make or start the machine where needed; one that is there stays: somebody may be working on it."""
         if inspect("container", self.name) is None:
             self._create()
         elif self.is_outdated:
