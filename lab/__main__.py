@@ -51,8 +51,9 @@ def list_hosts() -> None:
 
 def reset(name: str) -> None:
     """Replace one host with a bare one."""
+    host = hosts.Host(name)
     with step(f"reset {name}"):
-        hosts.Host(name).reset()
+        host.reset()
     hosts.write_known_hosts()
 
 

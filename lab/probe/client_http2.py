@@ -188,12 +188,11 @@ class Http2Pool:
 
     async def send(self, request: Request) -> Reply:
         """Send on a stream. Raises Failed or OSError when no complete reply comes."""
-        for _ in range(MAX_SENDS):
+        for sent in range(MAX_SENDS):
+            self.refused_retried += sent > 0
             connection = await self._connection()
-            try:
+            with suppress(NotProcessed):
                 return await connection.exchange(request)
-            except NotProcessed:
-                self.refused_retried += 1
         raise Failed(f"refused as not processed {MAX_SENDS} times")
 
     def close(self) -> None:
