@@ -61,11 +61,13 @@ class Site:
 
     def _create(self, item: dict[str, Any]) -> Answer:
         created = item | {"id": len(self.items) + 1}
-        stored = created | ({"name": "?", "reference": "?"} if self.take("lose") else {})
-        self.items.append(stored)
+        if self.take("lose"):
+            self.items.append({"id": created["id"], "name": "another", "reference": "another"})
+            return 201, json.dumps(created).encode()
+        self.items.append(created)
         if self.take("double"):
-            self.items.append(created | {"id": len(self.items) + 1})
-        if self.take("phantom"):
+            self.items.append(item | {"id": len(self.items) + 1})
+        elif self.take("phantom"):
             return 503, b""
         return 201, json.dumps(created | ({"reference": "other"} if self.take("echo") else {})).encode()
 
