@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from app.kinds import kind
 from app.resources import CurrentResources, Resources
 from app.schema import Revisions, current_revisions, load_revisions
 
@@ -53,7 +54,7 @@ async def run_checks(resources: Resources, revisions: Revisions) -> dict[str, Ch
             async with asyncio.timeout(resources.settings.ready_timeout_seconds):
                 return await query(), None
         except Exception as error:  # whatever it is, the answer is "not ready", with its kind
-            return None, type(error).__name__
+            return None, kind(error)
 
     (current, database_error), (_, redis_error) = await asyncio.gather(
         attempt(lambda: current_revisions(resources.engine)), attempt(lambda: resources.redis.ping())

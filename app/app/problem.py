@@ -1,14 +1,19 @@
 """Errors as application/problem+json (RFC 9457). They never repeat what the client sent."""
 
+import logging
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+
+from app.kinds import kind
+
+logger = logging.getLogger(__name__)
 
 
 def problem(
@@ -32,13 +37,14 @@ async def on_invalid_request(_: Request, error: Exception) -> JSONResponse:
 
 
 async def on_dependency_failure(_: Request, error: Exception) -> JSONResponse:
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, f"a service that this one needs does not answer ({type(error).__name__})"
-    )
+    if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
+        raise error  # the database answers: a bug of ours, or a missing migration
+    logger.warning("a dependency failed: %s", kind(error))
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "a service that this one needs does not answer")
 
 
 def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
-    for error in (OperationalError, InterfaceError, PoolTimeoutError, OSError, RedisError):
+    for error in (DBAPIError, PoolTimeoutError, OSError, RedisError):
         app.add_exception_handler(error, on_dependency_failure)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -88,14 +88,16 @@ def load_settings() -> Settings:
     Raises SettingsError with all problems at once.
     """
     directory = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
-    unreadable = _unreadable_secrets(directory)
-    problems = dict(unreadable)
+    files = _secret_files(directory)
+    problems = _unreadable(files)
+    unread = files if problems else {}
     try:
-        settings = Settings(_secrets_dir=directory if directory.is_dir() and not unreadable else None)
+        settings = Settings(_secrets_dir=directory if files and not problems else None)
     except ValidationError as error:
         for item in error.errors(include_input=False, include_url=False, include_context=False):
             name = str(item["loc"][0]).upper() if item["loc"] else ""
-            problems.setdefault(name, ": ".join(filter(None, (name, item["msg"]))))
+            if name not in unread:
+                problems[name] = ": ".join(filter(None, (name, item["msg"])))
     if problems:
         raise SettingsError(list(problems.values())) from None
     return settings
@@ -106,20 +108,20 @@ def settings_or_exit() -> Settings:
     try:
         return load_settings()
     except SettingsError as error:
-        _exit(error)
+        raise SystemExit(f"shop cannot start: {error}") from None
 
 
-def _exit(error: SettingsError) -> NoReturn:
-    raise SystemExit(f"shop cannot start: {error}") from None
+def _secret_files(directory: Path) -> dict[str, Path]:
+    """The secret files that settings are named after, by variable."""
+    files = sorted(directory.iterdir()) if directory.is_dir() else []
+    return {file.name.upper(): file for file in files if file.name.lower() in Settings.model_fields}
 
 
-def _unreadable_secrets(directory: Path) -> dict[str, str]:
-    """Settings whose secret file this user may not read, each with its problem."""
-    if not directory.is_dir():
-        return {}
-    files = (file for file in sorted(directory.iterdir()) if file.name.lower() in Settings.model_fields)
+def _unreadable(files: dict[str, Path]) -> dict[str, str]:
+    """One problem for each file that this user may not read."""
+    reader = f"uid {os.getuid()}, gid {os.getgid()}"
     return {
-        file.name.upper(): f"{file.name.upper()}: {file} is not readable by uid {os.getuid()}, gid {os.getgid()}"
-        for file in files
+        name: f"{name}: {file} is not readable by {reader}"
+        for name, file in files.items()
         if not os.access(file, os.R_OK)
     }

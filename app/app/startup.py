@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from app.cache import create_redis
 from app.database import create_engine, ping_database
+from app.kinds import kind
 from app.settings import Settings
 
 FIRST_PAUSE_SECONDS = 0.1
@@ -57,10 +58,9 @@ async def wait_for(pings: Mapping[str, Ping], wait_seconds: float) -> None:
 
 
 async def _failure(ping: Ping) -> str | None:
-    """The kind of error only: messages may quote user names or parts of addresses."""
     try:
         async with asyncio.timeout(TRY_SECONDS):
             await ping()
     except Exception as error:
-        return type(error).__name__
+        return kind(error)
     return None

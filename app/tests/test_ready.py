@@ -63,7 +63,10 @@ async def test_without_database(settings: Settings) -> None:
     }
     assert health.json() == {"status": "ok", "version": down.app_version, "release": down.release}
     for response in (listing, creation):
-        assert response.status_code == 503
+        assert (response.status_code, response.json()["detail"]) == (
+            503,
+            "a service that this one needs does not answer",
+        )
         assert response.headers["Content-Type"] == "application/problem+json"
 
 

@@ -68,12 +68,13 @@ def test_log_level_ignores_case(secrets_dir: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unreadable_secret_is_named_once(secrets_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secrets_dir / "redis_password").touch()
     # Root may read any file, so the refusal is simulated where the process asks for it.
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "redis_password")
     with pytest.raises(SettingsError) as caught:
         load_settings()
     (problem,) = caught.value.problems
-    assert problem.startswith(f"DATABASE_PASSWORD: {secrets_dir}/database_password is not readable by uid ")
+    assert problem.startswith(f"REDIS_PASSWORD: {secrets_dir}/redis_password is not readable by uid ")
 
 
 @pytest.mark.parametrize("command", [["gunicorn", "--config", "gunicorn.conf.py"], ["alembic", "upgrade", "head"]])

@@ -1,8 +1,10 @@
 import time
 
 import pytest
+from pydantic import SecretStr
 
-from app.startup import DependencyUnavailableError, wait_for
+from app.settings import Settings
+from app.startup import DependencyUnavailableError, wait_for, wait_for_dependencies
 from tests.conftest import StartServer
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +37,14 @@ async def test_the_wait_is_bounded_and_names_what_is_missing() -> None:
         await wait_for({"database at db:5432": refuse, "redis": answer}, 0.5)
     assert time.monotonic() - started < 1
     assert str(caught.value) == "not reachable within 0.5 s: database at db:5432: ConnectionRefusedError"
+
+
+async def test_a_refused_password_is_told_apart(settings: Settings) -> None:
+    wrong = {"database_password": SecretStr("wrong"), "redis_password": SecretStr("wrong"), "startup_wait_seconds": 0}
+    with pytest.raises(DependencyUnavailableError) as caught:
+        await wait_for_dependencies(settings.model_copy(update=wrong))
+    assert "InvalidPasswordError; redis at" in str(caught.value)
+    assert str(caught.value).endswith(": AuthenticationError")
 
 
 def test_the_server_ends_with_a_message_and_does_not_loop(start_server: StartServer) -> None:

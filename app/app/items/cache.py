@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.items.schemas import Item
+from app.kinds import kind
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class ItemCache:
             text = await self._redis.get(self._key(item_id))
             return Item.model_validate_json(text) if text else None
         except (RedisError, OSError) as error:
-            logger.warning("cache not read: %s", type(error).__name__)
+            logger.warning("cache not read: %s", kind(error))
         except ValidationError:
             logger.warning("cached item %d has a shape that this release does not know", item_id)
         return None
@@ -39,7 +40,7 @@ class ItemCache:
         try:
             await self._redis.set(self._key(item.id), item.model_dump_json(), ex=self._ttl_seconds)
         except (RedisError, OSError) as error:
-            logger.warning("cache not written: %s", type(error).__name__)
+            logger.warning("cache not written: %s", kind(error))
 
     @staticmethod
     def _key(item_id: int) -> str:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.items.schemas import Item
+from app.kinds import kind
 
 CHANNEL = "items:new"
 MAX_UNREAD = 1000
@@ -53,7 +54,7 @@ class Feed:
         try:
             await self._redis.publish(CHANNEL, item.model_dump_json())
         except (RedisError, OSError) as error:
-            logger.warning("item %d not announced: %s", item.id, type(error).__name__)
+            logger.warning("item %d not announced: %s", item.id, kind(error))
 
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:
@@ -70,7 +71,7 @@ class Feed:
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                logger.warning("item feed interrupted: %s", type(error).__name__)
+                logger.warning("item feed interrupted: %s", kind(error))
             finally:
                 self.connected.clear()
                 for subscription in self._subscriptions:
