@@ -85,7 +85,7 @@ def build(release: Release) -> None:
         if below.image == release.parent:
             build(below)
     folder = paths.RELEASES / release.folder
-    arguments = {"VERSION": release.tag, **release.arguments}
+    arguments = {"PARENT": release.parent, "VERSION": release.tag, **release.arguments}
     options = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
     content = content_hash([image_id(release.parent), *options], [folder])
     if not is_current(release.image, content, official=False):
