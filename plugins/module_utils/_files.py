@@ -41,10 +41,6 @@ class AppPaths:
         return self.home / "lease.json"
 
     @property
-    def lock(self) -> Path:
-        return self.home / "stage.lock"
-
-    @property
     def route(self) -> Path:
         return self.run_root / self.app / "route"
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,12 +109,20 @@ def stage_lock(paths: AppPaths) -> Iterator[None]:
     Raises:
         ReleaseError: LOCKED when another stage is running on this host.
     """
-    with paths.lock.open("a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise locked(read_json(paths.lease) or {}) from error
+    # The directory itself is what is locked: no file to create, so check mode can ask as well.
+    handle = os.open(paths.home, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _flock(handle, paths)
         yield
+    finally:
+        os.close(handle)
+
+
+def _flock(handle: int, paths: AppPaths) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise locked(read_json(paths.lease) or {}) from error
 
 
 def locked(lease: Dict[str, Any]) -> ReleaseError:

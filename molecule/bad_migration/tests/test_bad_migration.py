@@ -1,0 +1,43 @@
+"""A migration that goes wrong stops the deploy before anything that users see."""
+
+import pytest
+
+from lab.story import App, mixed_load_was_served
+
+CASES = [
+    pytest.param("bad_migration", {}, "MIGRATION_FAILED", id="fails"),
+    pytest.param("hanging_migration", {"app_release_migrate_seconds": 12}, "MIGRATION_TIMEOUT", id="hangs"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schema_of_v2(app: App) -> None:
+    """The bad migrations come after that of v2."""
+    app.deploy("v2").succeeded()
+
+
+@pytest.mark.parametrize(("tag", "variables", "code"), CASES)
+def test_the_old_release_serves_on(app: App, tag: str, variables: dict[str, object], code: str) -> None:
+    live, revision, running, tables = app.live, app.revision, app.running(), columns(app)
+    with app.load() as load:
+        play = app.deploy(tag, **variables).failed_with(code)
+    mixed_load_was_served(load)
+    assert "Evidence:" in play.output and "alembic" in play.output
+    assert (app.live, app.revision, app.running(), columns(app)) == (live, revision, running, tables)
+    assert set(load.report.releases) == {live}
+    app.assert_tidy()
+
+
+def test_no_session_of_a_migration_is_left(app: App) -> None:
+    sessions = app.sql("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' OR query ILIKE '%pg_sleep%' AND pid <> pg_backend_pid()")
+    assert sessions == "0"
+
+
+def test_the_next_good_deploy_succeeds(app: App) -> None:
+    app.deploy("v3").succeeded()
+    app.assert_tidy()
+
+
+def columns(app: App) -> str:
+    """Every column of the app's schema, so that half a migration would show."""
+    return app.sql("SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2")

@@ -1,0 +1,52 @@
+"""Any image can be released: how it listens, migrates, answers and takes its secrets are variables."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.story import App, mixed_load_was_served
+
+VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "variables.yml").read_text())
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    """The app with all that its image needs to be told."""
+    return App("foreign-image", variables=VARIABLES)
+
+
+def test_it_serves_and_was_migrated(app: App) -> None:
+    status, headers, _ = app.get("/readyz")
+    assert (status, headers["x-app-release"]) == (200, app.live)
+    assert app.sql("SELECT name FROM foreign_migrations") == "001_create_notes.sql"
+
+
+def test_upgrade_and_rollback_drop_no_request(app: App) -> None:
+    first = app.live
+    options = {"profile": "foreign", "paths": ["/livez", "/readyz", "/notes"], "release_header": "X-App-Release", "rate": 60}
+    with app.load(**options) as load:
+        app.deploy("2").succeeded()
+        second = app.live
+        app.rollback().succeeded()
+    mixed_load_was_served(load, at_least=("keepalive", "fresh", "http2"))
+    assert app.live == first
+    assert {first, second} <= set(load.report.releases)
+    assert "002_add_author.sql" in app.sql("SELECT name FROM foreign_migrations")
+
+
+def test_it_does_not_run_as_root_although_its_image_would(app: App) -> None:
+    (container,) = (c for c in app.containers() if c["State"]["Running"])
+    assert container["Config"]["User"] == "10001:20001"
+    assert container["HostConfig"]["PortBindings"] in (None, {})
+
+
+def test_the_same_again_changes_nothing(app: App) -> None:
+    running = app.running()
+    assert app.deploy("1").succeeded().changed == 0
+    assert app.running() == running
+
+
+def test_smoke_checks_follow_the_variables(app: App) -> None:
+    output = app.play("smoke", "-v").succeeded().output
+    assert "/livez: HTTP 200" in output and "/docs" not in output

@@ -1,0 +1,60 @@
+"""A rollback is one command, and goes where the operator expects."""
+
+from lab.story import App, mixed_load_was_served
+
+
+def test_there_and_back_under_load(app: App) -> None:
+    first = app.live
+    with app.load() as load:
+        app.deploy("v2", app_release_memory="600m").succeeded()
+        second = app.live
+        app.rollback().succeeded()
+    mixed_load_was_served(load)
+    assert (app.live, second) == (first, f"r{int(first[1:]) + 1}")
+    assert app.releases[second]["status"] == "kept"
+    app.assert_tidy()
+
+
+def test_configuration_goes_back_with_the_image(app: App) -> None:
+    (container,) = (c for c in app.containers() if c["State"]["Running"])
+    assert container["HostConfig"]["Memory"] == 512 * 1024 * 1024
+
+
+def test_with_nothing_earlier_it_is_refused(app: App) -> None:
+    before = app.fingerprint()
+    play = app.rollback().failed_with("NO_TARGET")
+    assert "first release" in play.output
+    assert app.fingerprint() == before
+    app.assert_tidy()
+
+
+def test_a_release_can_be_named(app: App) -> None:
+    target = f"r{int(app.live[1:]) + 1}"
+    app.rollback(release=target).succeeded()
+    assert app.live == target
+    app.assert_tidy()
+
+
+def test_a_release_that_never_served_is_refused(app: App) -> None:
+    app.rollback(release="r99").failed_with("NO_TARGET")
+    app.assert_tidy()
+
+
+def test_the_image_comes_back_by_digest_when_it_was_pruned(app: App) -> None:
+    previous = app.releases[app.live]["previous"]
+    app.on_host("docker", "compose", "--project-name", f"{app.name}-{previous}", "rm", "--force", "--stop")
+    app.on_host("docker", "image", "prune", "--all", "--force")
+    app.rollback().succeeded()
+    assert app.live == previous
+    app.assert_tidy()
+
+
+def test_retention_keeps_what_rollbacks_need(app: App) -> None:
+    for tag in ("v2", "v3", "v4"):
+        app.deploy(tag, app_release_keep=1).succeeded()
+    kept = sorted(r["id"] for r in app.releases.values() if r["status"] in ("live", "kept"))
+    assert kept == sorted([app.live, app.releases[app.live]["previous"]])
+    bundles = app.on_host("ls", f"/opt/fairlead/{app.name}/releases").split()
+    assert sorted(bundles) == kept
+    app.rollback().succeeded()
+    app.assert_tidy()
