@@ -12,16 +12,6 @@ OPEN = {22, 80, 443}
 CLOSED = {2019, 2375, 5432, 6379, 8000}
 
 
-def test_the_engine_runs_and_survives_its_own_restart(app: App, server: Any) -> None:
-    assert server.service("docker").is_running and server.service("docker").is_enabled
-    info = json.loads(app.on_host("docker", "info", "--format", "{{json .}}"))
-    assert info["LiveRestoreEnabled"]
-    assert any("no-new-privileges" in option for option in info["SecurityOptions"])
-    started = states(app)
-    app.on_host("systemctl", "restart", "docker")
-    assert states(app) == started
-
-
 def test_data_services_are_healthy(app: App) -> None:
     for service in ("postgres", "redis"):
         state = json.loads(app.on_host("docker", "inspect", f"provision-data-{service}-1"))[0]["State"]
@@ -64,6 +54,10 @@ def test_the_proxy_hands_requests_to_the_route_and_nothing_else(app: App) -> Non
     assert "server" not in headers
 
 
+def test_metrics_are_not_for_the_public(app: App) -> None:
+    assert app.get("/metrics")[0] == 404
+
+
 def test_redis_asks_for_its_password(app: App) -> None:
     answer = app.on_host("docker", "exec", "provision-data-redis-1", "redis-cli", "ping")
     assert "NOAUTH" in answer
@@ -80,6 +74,19 @@ def test_large_headers_are_refused(app: App) -> None:
         + ["--resolve", f"{app.domain}:443:127.0.0.1", "--header", f"X-Large: {'x' * 60000}", f"https://{app.domain}/"]
     )
     assert done.stdout == "431"
+
+
+def test_the_engine_runs_with_safe_settings(app: App, server: Any) -> None:
+    assert server.service("docker").is_running and server.service("docker").is_enabled
+    info = json.loads(app.on_host("docker", "info", "--format", "{{json .}}"))
+    assert info["LiveRestoreEnabled"]
+    assert any("no-new-privileges" in option for option in info["SecurityOptions"])
+
+
+def test_containers_survive_a_restart_of_the_engine(app: App) -> None:
+    started = states(app)
+    app.on_host("systemctl", "restart", "docker")
+    assert states(app) == started
 
 
 def states(app: App) -> dict[str, str]:
