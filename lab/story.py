@@ -46,6 +46,11 @@ class Play:
         return self
 
 
+def inventory_of(host: str) -> Path:
+    """Return the folder of a lab host's own inventory: the main host has the plain name."""
+    return paths.INVENTORY if host == "vps1" else paths.STATE / f"inventory_{host}"
+
+
 def play(playbook: str, *arguments: str, inventory: Path = paths.INVENTORY, vault_password: Path = paths.VAULT_PASSWORD) -> Play:
     """Run a playbook as a user does, against the lab's inventory."""
     command = ["ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
@@ -80,7 +85,8 @@ class App:
 
     def play(self, playbook: str, *arguments: str, **variables: Any) -> Play:
         """Run a playbook for this app, with more variables for this run only."""
-        return play(playbook, "-e", json.dumps({**self._variables, **variables}), *arguments)
+        extra = json.dumps({**self._variables, **variables})
+        return play(playbook, "-e", extra, *arguments, inventory=inventory_of(self.host.name))
 
     def deploy(self, tag: str, *arguments: str, **variables: Any) -> Play:
         """Run playbooks/deploy.yml for an image tag."""

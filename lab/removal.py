@@ -1,0 +1,20 @@
+"""An app taken off a lab host, so that a story can begin at its beginning."""
+
+from lab.story import App
+
+_SCRIPT = """
+set -eu
+command -v docker >/dev/null || exit 0
+docker ps --all --quiet --filter "label=fairlead.app=$1" | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+docker compose --project-name "$1-data" down --volumes --timeout 5 >/dev/null 2>&1
+rm -rf "/opt/fairlead/$1" "/var/lib/fairlead/$1"
+"""
+
+
+def remove(app: App) -> None:
+    """Remove the app's releases, data and files; the engine, the proxy and the app's site there stay.
+
+    Raises:
+        AssertionError: it failed; the message has the host's words.
+    """
+    app.on_host("sh", "-c", _SCRIPT, "sh", app.name)
