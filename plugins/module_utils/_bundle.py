@@ -119,7 +119,8 @@ def read_record(paths: AppPaths, release: str) -> Dict[str, Any]:
 def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
     """Return the secrets of a bundle by name, in order to keep them out of messages and to compare them."""
     directory = paths.bundle(release)
-    found = {file.name: file.read_text(encoding="utf-8") for file in sorted((directory / SECRETS).glob("[!.]*"))}
+    # As bytes: reading text would turn the \r\n of a key into \n.
+    found = {file.name: file.read_bytes().decode("utf-8") for file in sorted((directory / SECRETS).glob("[!.]*"))}
     environment = directory / SECRETS_ENVIRONMENT
     if environment.is_file():
         found.update(_dotenv.parse(environment.read_text(encoding="utf-8")))

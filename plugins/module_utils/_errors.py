@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Iterable
 from urllib.parse import quote
 
@@ -32,11 +33,12 @@ class ReleaseError(Exception):
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` with each secret masked, also where it was URL- or base64-encoded."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
+    """Return `text` with each secret masked, also where it was URL-, base64- or JSON-encoded, and each line of a long one."""
+    parts = {part for secret in secrets for part in (secret, *secret.splitlines())}
+    for secret in sorted(parts, key=len, reverse=True):
         if len(secret) < SHORTEST_SECRET:
             continue
         encoded = base64.b64encode(secret.encode()).decode()
-        for form in {secret, quote(secret, safe=""), quote(secret), encoded}:
+        for form in {secret, quote(secret, safe=""), quote(secret), encoded, json.dumps(secret)[1:-1]}:
             text = text.replace(form, MASK)
     return text

@@ -27,14 +27,15 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import (
 )
 
 SCHEMA = 1
-# Removed releases stay in the record this long; only their files go at once.
+# How many releases stay in the record when their files are gone.
 HISTORY = 100
+GONE = ("failed", "pruned")
 
 
 def read_route(paths: AppPaths) -> Optional[str]:
     """Return the id of the live release, or None when nothing is live.  The route is the only truth about it."""
     try:
-        text = paths.route.read_text(encoding="utf-8").strip()
+        text = paths.route.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return None
     return text if RELEASE_ID.fullmatch(text) else None
@@ -84,7 +85,9 @@ class Ledger:
         return record
 
     def save(self) -> None:
-        write_json(self._path, {"schema": SCHEMA, "next": self.next, "releases": self.releases[-HISTORY:]})
+        earlier, recent = self.releases[:-HISTORY], self.releases[-HISTORY:]
+        releases = [record for record in earlier if record["status"] not in GONE] + recent
+        write_json(self._path, {"schema": SCHEMA, "next": self.next, "releases": releases})
 
     def mark_live(self, release: str) -> None:
         """Record that the route names `release`, and what that makes of the one before."""

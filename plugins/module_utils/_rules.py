@@ -64,8 +64,8 @@ def app_name_problem(name: object) -> Optional[str]:
     """Say why `name` cannot name an app; None when it can."""
     if not isinstance(name, str) or not _APP_NAME.fullmatch(name):
         return f"{_shown(name)} is not a valid app name (lower-case letters, digits, '-'; starts with a letter; at most 30)"
-    if name in _RESERVED_NAMES:
-        return f"{_shown(name)} is reserved"
+    if name in _RESERVED_NAMES or name.endswith("-data"):
+        return f"{_shown(name)} is reserved ('edge' is the proxy, NAME-data the data services of NAME)"
     return None
 
 
@@ -81,6 +81,13 @@ def image_problem(image: object) -> Optional[str]:
     if isinstance(image, str) and _REPOSITORY.fullmatch(image):
         return None
     return f"{_shown(image)} is not an image repository like registry.example.com/acme/shop (the tag is given apart, by image_tag)"
+
+
+def registry_of(image: str) -> str:
+    """Return the name under which Docker knows the credentials for `image`: its host, or Docker Hub's old address."""
+    host, slash, _ = image.partition("/")
+    named = bool(slash) and ("." in host or ":" in host or host == "localhost")
+    return host if named and host != "docker.io" else "https://index.docker.io/v1/"
 
 
 def names_problem(variables: object) -> Optional[str]:

@@ -124,7 +124,8 @@ def serving(paths: AppPaths) -> str:
 
 def failure(error: ReleaseError, stage: Stage) -> Result:
     """Return the failed result of a stage: what, what serves now, what to do, evidence; without secrets."""
-    secrets = [*(stage.params.get("secrets") or {}).values(), stage.params.get("registry_password") or ""]
+    given = [*(stage.params.get("secrets") or {}).values(), stage.params.get("registry_password")]
+    secrets = [str(value) for value in given if value is not None]  # YAML may have made a number of one
     release = stage.params.get("release")
     if release and stage.paths.bundle(release).is_dir():
         secrets += _bundle.read_secrets(stage.paths, release).values()

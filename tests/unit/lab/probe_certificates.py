@@ -51,9 +51,7 @@ def _certificate(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    return (builder if is_ca else builder.add_extension(x509.SubjectAlternativeName(names), critical=False)).sign(
-        signer, hashes.SHA256()
-    )
+    return (builder if is_ca else builder.add_extension(x509.SubjectAlternativeName(names), critical=False)).sign(signer, hashes.SHA256())
 
 
 def _name(text: str) -> x509.Name:

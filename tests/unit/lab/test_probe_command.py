@@ -40,9 +40,7 @@ def site(certificates: Certificates) -> Iterator[Site]:
 
 
 def test_running_gives_a_report_after_the_block(site: Site, certificates: Certificates) -> None:
-    with running(
-        connect=f"127.0.0.1:{site.port}", host=HOST, ca=certificates.ca, rate=100, profile="foreign", paths=["/"]
-    ) as load:
+    with running(connect=f"127.0.0.1:{site.port}", host=HOST, ca=certificates.ca, rate=100, profile="foreign", paths=["/"]) as load:
         assert site.seen["request"] >= 3  # answers of each kind are there when the block begins
         with pytest.raises(ProbeError, match="after the with block"):
             _ = load.report
@@ -78,9 +76,7 @@ def test_running_tells_when_nothing_answers(site: Site, certificates: Certificat
 def test_running_tells_when_the_load_ended_first(site: Site, certificates: Certificates) -> None:
     with (
         pytest.raises(ProbeError, match="ended by itself"),
-        running(
-            connect=f"127.0.0.1:{site.port}", host=HOST, ca=certificates.ca, profile="foreign", max_seconds=0.3
-        ) as load,
+        running(connect=f"127.0.0.1:{site.port}", host=HOST, ca=certificates.ca, profile="foreign", max_seconds=0.3) as load,
     ):
         load._process.wait(10)
 
@@ -116,9 +112,7 @@ def test_load_stays_on_this_machine_and_its_docker_networks(monkeypatch: pytest.
         (["--ca", "/nowhere/ca.crt"], "CA certificates"),
     ],
 )
-def test_bad_usage_is_explained(
-    arguments: list[str], message: str, certificates: Certificates, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_usage_is_explained(arguments: list[str], message: str, certificates: Certificates, capsys: pytest.CaptureFixture[str]) -> None:
     good = ["--connect", "127.0.0.1:443", "--host", HOST, "--ca", str(certificates.ca)]
     with pytest.raises(SystemExit) as exit_:
         parse(good + arguments)

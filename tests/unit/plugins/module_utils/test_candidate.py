@@ -1,0 +1,138 @@
+"""A release becomes ready by good answers in a row, and fails with evidence."""
+
+from typing import Any
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
+from fakes import BUSY, container, fails, good
+from fakes_host import SETTINGS, Host
+
+NOBODY = Answer(error="ConnectionRefusedError: [Errno 111] Connection refused")
+GOOD = good("r1")
+OTHER = good("r9")
+
+
+def candidate(host: Host, **settings: Any) -> Candidate:
+    """Return a release that was started just now."""
+    release = Candidate(host.paths, host.prepared("v1", settings={**SETTINGS, **settings}))
+    host.engine.present[release.id] = container(release.id)
+    return release
+
+
+@pytest.mark.parametrize(
+    ("wanted", "replies", "asked"),
+    [
+        (1, [GOOD], 1),
+        (2, [GOOD], 2),
+        (2, [NOBODY, BUSY, GOOD, GOOD], 4),
+        (2, [GOOD, BUSY, GOOD, BUSY, GOOD, GOOD], 6),  # flapping: only answers in a row count
+        (3, [GOOD, GOOD, OTHER, GOOD, GOOD, GOOD], 6),
+    ],
+)
+def test_ready_after_good_answers_in_a_row(host: Host, wanted: int, replies: list[Answer], asked: int) -> None:
+    host.answers.direct = list(replies)
+    assert candidate(host, ready_successes=wanted).await_ready() == GOOD
+    assert host.answers.asked == ["/ready"] * asked
+
+
+@pytest.mark.parametrize(
+    ("replies", "code", "shown"),
+    [
+        ([BUSY], "NOT_READY", ['HTTP 503 {"status": "not ready"}']),
+        ([NOBODY, BUSY], "NOT_READY", [NOBODY.error, 'HTTP 503 {"status": "not ready"}']),
+        ([OTHER], "WRONG_RELEASE", ["HTTP 200, but from release r9 instead of r1 (header:X-Release)"]),
+        ([Answer(200)], "WRONG_RELEASE", ["HTTP 200, but from release unknown instead of r1 (header:X-Release)"]),
+    ],
+)
+def test_not_ready_at_the_deadline(host: Host, replies: list[Answer], code: str, shown: list[str]) -> None:
+    host.answers.direct = list(replies)
+    started = host.clock.now
+    with fails(code) as caught:
+        candidate(host, ready_seconds=30).await_ready()
+    assert 30 <= host.clock.now - started < 31
+    assert "at /ready within 30 s" in caught.value.what
+    assert caught.value.details == [
+        "last answers:",
+        *(f"  {line}" for line in shown),
+        "last log lines:",
+        "  last words of container-r1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"ExitCode": 1}, "exited with code 1 before it was ready"),
+        ({"ExitCode": 137}, "exited with code 137 (killed; most often for memory: app_release_memory)"),
+        ({"ExitCode": 1, "OOMKilled": True}, "app_release_memory"),
+    ],
+)
+def test_an_exit_is_told_at_once_with_the_last_log_lines(host: Host, state: dict[str, Any], words: str) -> None:
+    release = candidate(host)
+    host.engine.present[release.id] = container(release.id, Running=False, **state)
+    started = host.clock.now
+    with fails("APP_EXIT") as caught:
+        release.await_ready()
+    assert words in caught.value.what
+    assert caught.value.details == ["last words of container-r1"]
+    assert host.clock.now == started
+
+
+def test_an_exit_while_waiting_ends_the_wait(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = candidate(host)
+    host.answers.direct = [NOBODY]
+    started, sleep = host.clock.now, host.clock.sleep
+
+    def dies_after_two_seconds(seconds: float) -> None:
+        sleep(seconds)
+        if host.clock.now > started + 2:
+            host.engine.present[release.id] = container(release.id, Running=False, ExitCode=3)
+
+    monkeypatch.setattr(host.clock, "sleep", dies_after_two_seconds)
+    with fails("APP_EXIT"):
+        release.await_ready()
+    assert host.clock.now - started < 3
+
+
+def test_a_container_that_vanished_is_told(host: Host) -> None:
+    release = candidate(host)
+    host.engine.present.clear()
+    with fails("APP_EXIT") as caught:
+        release.await_ready()
+    assert "is gone" in caught.value.what
+
+
+def test_a_release_is_asked_past_the_edge(host: Host) -> None:
+    by_socket = candidate(host)
+    assert by_socket.listener(container("r1")).socket_path == host.paths.socket("r1")
+    by_port = candidate(host, listen="tcp", port=8080).listener(container("r2"))
+    assert (by_port.socket_path, by_port.address, by_port.port, by_port.tls) == (None, "172.20.0.5", 8080, None)
+
+
+def test_a_migration_container_is_not_taken_for_the_app(host: Host) -> None:
+    release = candidate(host)
+    host.engine.present[release.id]["Config"]["Labels"]["com.docker.compose.oneoff"] = "True"
+    assert release.container() is None
+    assert not release.running()
+
+
+def test_starting_makes_a_directory_for_the_socket_that_the_edge_may_enter(host: Host) -> None:
+    release = candidate(host)
+    release.start()
+    assert host.paths.socket_dir(release.id).stat().st_mode & 0o7777 == 0o2750
+    host.engine.compose_leaves = Finished(1, "", "port is already allocated")
+    with fails("START_FAILED") as caught:
+        release.start()
+    assert caught.value.details == ["port is already allocated"]
+
+
+def test_removing_a_release_leaves_nothing_however_much_there_is(host: Host) -> None:
+    release = candidate(host)
+    release.start()
+    for _ in range(2):
+        remove_release(host.paths, release.id)
+        assert host.engine.present == {}
+        assert not host.paths.bundle("r1").exists()
+        assert not host.paths.socket_dir("r1").exists()

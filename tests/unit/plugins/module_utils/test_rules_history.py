@@ -1,0 +1,83 @@
+"""What rollback and retention decide from the record of releases."""
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, kept_ids, prunable, rollback_target
+
+
+def history(story: str) -> list[Record]:
+    """Read records from words like ``r2<r1:kept``: the id, the one live before it, the status."""
+    records = []
+    for word in story.split():
+        name, _, status = word.partition(":")
+        release, _, previous = name.partition("<")
+        records.append({"id": release, "previous": previous or None, "status": status})
+    return records
+
+
+STRAIGHT = "r1:kept r2<r1:kept r3<r2:live"
+AFTER_ROLLBACK = "r1:kept r2<r1:live r3<r2:kept"
+AFTER_TWO = "r1:live r2<r1:kept r3<r2:kept"
+ROLLED_THEN_DEPLOYED = "r1:kept r2<r1:kept r3<r2:pruned r4<r2:live"
+WITH_FAILURE = "r1:kept r2<r1:failed r3<r1:live"
+
+
+@pytest.mark.parametrize(
+    ("story", "live", "wanted", "goes_to"),
+    [
+        (STRAIGHT, "r3", None, "r2"),
+        (AFTER_ROLLBACK, "r2", None, "r1"),  # twice: two back, never forth to what was rolled away from
+        (ROLLED_THEN_DEPLOYED, "r4", None, "r2"),
+        (WITH_FAILURE, "r3", None, "r1"),
+        (STRAIGHT, "r3", "r1", "r1"),
+        (AFTER_ROLLBACK, "r2", "r3", "r3"),  # forth again, when asked for by name
+    ],
+)
+def test_a_rollback_goes_to(story: str, live: str, wanted: str | None, goes_to: str) -> None:
+    target = rollback_target(history(story), live, wanted)
+    assert target.record is not None, target.problem
+    assert (target.record["id"], target.problem) == (goes_to, "")
+
+
+@pytest.mark.parametrize(
+    ("story", "live", "wanted", "why"),
+    [
+        ("", None, None, "nothing is live here"),
+        (STRAIGHT, None, "r1", "nothing is live here"),
+        ("r1:live", "r1", None, "the first release here"),
+        (AFTER_TWO, "r1", None, "the first release here"),
+        (STRAIGHT, "r3", "r3", "r3 is live already"),
+        (STRAIGHT, "r3", "r9", "r9 never served here"),
+        (STRAIGHT, "r3", "v1", "v1 never served here"),  # a tag is not an id
+        (WITH_FAILURE, "r3", "r2", "r2 never served here"),
+        ("r1:live r2<r1:prepared", "r1", "r2", "r2 never served here"),
+        (ROLLED_THEN_DEPLOYED, "r4", "r3", "r3 was removed by retention"),
+        ("r1:pruned r2<r1:live", "r2", None, "r1 was removed by retention"),
+    ],
+)
+def test_a_rollback_is_refused(story: str, live: str | None, wanted: str | None, why: str) -> None:
+    target = rollback_target(history(story), live, wanted)
+    assert target.record is None
+    assert why in target.problem
+
+
+FIVE = "r1:kept r2<r1:kept r3<r2:kept r4<r3:kept r5<r4:live"
+
+
+@pytest.mark.parametrize(
+    ("story", "live", "keep", "kept", "gone"),
+    [
+        ("", None, 3, [], []),
+        (FIVE, "r5", 3, ["r5", "r4", "r3", "r2"], ["r1"]),
+        (FIVE, "r5", 1, ["r5", "r4"], ["r1", "r2", "r3"]),
+        (FIVE, "r5", 0, ["r5"], ["r1", "r2", "r3", "r4"]),
+        (FIVE, "r5", 9, ["r5", "r4", "r3", "r2", "r1"], []),
+        (AFTER_ROLLBACK, "r2", 3, ["r2", "r1"], ["r3"]),  # no rollback leads to what was rolled away from
+        (WITH_FAILURE, "r3", 3, ["r3", "r1"], []),  # what failed is gone already
+        (ROLLED_THEN_DEPLOYED, "r4", 3, ["r4", "r2", "r1"], []),  # and what was pruned
+        ("r1<r2:kept r2<r1:live", "r2", 9, ["r2", "r1"], []),  # a circle ends
+    ],
+)
+def test_retention(story: str, live: str | None, keep: int, kept: list[str], gone: list[str]) -> None:
+    releases = history(story)
+    assert kept_ids(releases, live, keep) == kept
+    assert prunable(releases, live, keep) == gone
