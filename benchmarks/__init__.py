@@ -1,0 +1,1 @@
+"""What a deploy costs, measured beside what the same steps cost without Fairlead."""

@@ -1,0 +1,123 @@
+"""How long a deploy takes, beside a hand-written script: `python -m benchmarks.deploy`. All of it is done under load."""
+
+import argparse
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import cycle
+from statistics import median
+
+from benchmarks.contenders import BenchError, Contender, Fairlead, Script
+from benchmarks.measurements import Outcome, Series
+from lab.__main__ import up
+from lab.docker import LabError
+from lab.probe import ProbeError
+from lab.results import steps
+from lab.steps import note, step
+from lab.story import App
+
+# Two images with the same schema: every run pulls, migrates (with nothing to do), starts, switches and stops.
+TAGS = ("v3", "v2")
+FIRST_TAG = TAGS[-1]
+MOST_REPEATS = 3  # of rollback and of the same again; also how many releases are kept for rollbacks
+# A line of Ansible's -vvv for each command sent to the host, and for each file copied to or from it.
+REMOTE_CALL = re.compile(r"^<[^>]+> (?:SSH: EXEC|PUT|FETCH) ", re.MULTILINE)
+
+
+class Bench:
+    """One benchmark on one lab host; `rate` is in requests a second."""
+
+    def __init__(self, host: str, rate: float) -> None:
+        self.fairlead = Fairlead("bench", host)
+        self.script = Script("bench-script", host)
+        self.rate = rate
+        self.step_seconds: dict[str, list[float]] = defaultdict(list)
+
+    def run(self, runs: int) -> Outcome:
+        """Measure. Raises BenchError when something went wrong that makes the seconds worthless."""
+        self._prepare()
+        deploy, script = Series("deploy.yml"), Series("the same steps as one script")
+        for number, tag in zip(range(runs), cycle(TAGS), strict=False):
+            turns: list[tuple[Series, Contender]] = [(deploy, self.fairlead), (script, self.script)]
+            # By turns the first: what one leaves behind (caches, memory) must not always help the other.
+            for series, contender in turns if number % 2 == 0 else reversed(turns):
+                self._measure(series, contender.app, partial(self._deploy, contender, tag))
+                contender.check(tag)
+        repeats = min(runs, MOST_REPEATS)
+        same_again = self._repeat(Series("deploy.yml, same again"), repeats, lambda: self._same_again(tag))
+        rollback = self._repeat(Series("rollback.yml"), repeats, lambda: self.fairlead.timed("rollback")[0])
+        medians = {name: median(seconds) for name, seconds in self.step_seconds.items()}
+        return Outcome(deploy, script, rollback, same_again, self._remote_calls(), medians)
+
+    def _prepare(self) -> None:
+        for contender in (self.fairlead, self.script):
+            with step(f"provision for {contender.app.name}"):
+                contender.provision()
+            with step(f"first deploy of {contender.app.name}, not counted"):
+                contender.deploy(FIRST_TAG)
+                contender.check(FIRST_TAG)
+
+    def _measure(self, series: Series, app: App, work: Callable[[], float]) -> None:
+        with app.load(self.rate) as load:
+            seconds = work()
+        series.add(seconds, load.report)
+        note(f"{series.name:<30} {seconds:6.2f} s, {load.report.summary()}")
+
+    def _repeat(self, series: Series, times: int, work: Callable[[], float]) -> Series:
+        for _ in range(times):
+            self._measure(series, self.fairlead.app, work)
+        return series
+
+    def _deploy(self, contender: Contender, tag: str) -> float:
+        if not isinstance(contender, Fairlead):
+            return contender.deploy(tag)
+        seconds, done = contender.timed("deploy", "-e", f"image_tag={tag}", "-v")
+        for name, value in steps(done.output).items():
+            self.step_seconds[name].append(value)
+        return seconds
+
+    def _same_again(self, tag: str) -> float:
+        seconds, done = self.fairlead.timed("deploy", "-e", f"image_tag={tag}")
+        if done.changed:
+            raise BenchError(f"deploying {tag} again changed {done.changed} things (was it pushed anew meanwhile?)")
+        return seconds
+
+    def _remote_calls(self) -> int:
+        """Deploy once more, with the connection's own protocol shown, and count what was sent to the host."""
+        _, done = self.fairlead.timed("deploy", "-e", "image_tag=v4", "-vvv")
+        return len(REMOTE_CALL.findall(done.output))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    top = argparse.ArgumentParser(prog="bin/bench deploy", description="Times a deploy beside a script, both under load.")
+    top.add_argument("--runs", type=_positive, default=10, metavar="N", help="runs of each (%(default)s)")
+    top.add_argument("--rate", type=float, default=100, help="requests a second (%(default)s)")
+    top.add_argument("--host", default="vps1", help="the lab host to use (%(default)s)")
+    return top
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of runs")
+    return number
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print table and JSON, and return the exit code: 0 only when no request failed."""
+    options = parser().parse_args(arguments)
+    try:
+        up(list(dict.fromkeys(["vps1", options.host])))
+        outcome = Bench(options.host, options.rate).run(options.runs)
+    except (BenchError, LabError, ProbeError, AssertionError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print(f"\n{outcome.table()}\n\n{outcome.line()}")
+    return 1 if outcome.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Measured runs, each with the load that it was under, and what is told of them."""
+
+import json
+from dataclasses import dataclass, field
+from statistics import median
+
+from lab.probe import Report
+
+
+@dataclass
+class Series:
+    """Runs of the same kind: seconds of each, and what became of all requests meanwhile.
+
+    `failed` counts requests that were not answered with success, and items that were lost or doubled.
+    """
+
+    name: str
+    seconds: list[float] = field(default_factory=list)
+    requests: int = 0
+    failed: int = 0
+    longest_gap_ms: float = 0.0
+
+    def add(self, seconds: float, report: Report) -> None:
+        """Add a run."""
+        self.seconds.append(seconds)
+        self.requests += report.requests
+        self.failed += report.failed + (report.lost or 0) + (report.doubled or 0)
+        self.longest_gap_ms = max(self.longest_gap_ms, report.longest_gap_ms)
+
+    @property
+    def median(self) -> float:
+        """The runs' median in seconds."""
+        return median(self.seconds)
+
+    def row(self) -> str:
+        """Return one line of the table."""
+        spread = f"{self.median:6.2f} [{min(self.seconds):.2f}–{max(self.seconds):.2f}]"
+        return f"{self.name:<30} {len(self.seconds):>4}   {spread:<22} {self.requests:>8} {self.failed:>7} {self.longest_gap_ms:>8.0f}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that was measured; `steps` are the medians of the seconds of each step on the host."""
+
+    deploy: Series
+    script: Series
+    rollback: Series
+    same_again: Series
+    remote_calls: int
+    steps: dict[str, float]
+
+    @property
+    def ratio(self) -> float:
+        """How many times the script's seconds a deploy takes: the ratio of the medians."""
+        return self.deploy.median / self.script.median
+
+    @property
+    def failed(self) -> int:
+        """Failed, lost and doubled requests in all runs, the script's too."""
+        return sum(series.failed for series in self._all)
+
+    @property
+    def _all(self) -> tuple[Series, ...]:
+        return (self.deploy, self.script, self.rollback, self.same_again)
+
+    def table(self) -> str:
+        """Return the table for people."""
+        head = f"{'':<30} {'runs':>4}   {'seconds [min–max]':<22} {'requests':>8} {'failed':>7} {'gap ms':>8}"
+        shown = ", ".join(f"{step} {seconds:.2f}" for step, seconds in self.steps.items())
+        on_host = sum(self.steps.values())
+        return "\n".join(
+            [
+                head,
+                *(series.row() for series in self._all),
+                "",
+                f"a deploy takes {self.ratio:.2f} times as long as the script, in {self.remote_calls} remote calls",
+                f"seconds in steps on the host: {on_host:.2f} ({shown})",
+                f"seconds of Ansible, SSH and Python's start: {self.deploy.median - on_host:.2f}",
+            ]
+        )
+
+    def line(self) -> str:
+        """Return the same for programs, as one line of JSON."""
+        return json.dumps(
+            {
+                "ratio_to_script": round(self.ratio, 2),
+                "remote_calls": self.remote_calls,
+                "deploy_s": round(self.deploy.median, 2),
+                "script_s": round(self.script.median, 2),
+                "rollback_s": round(self.rollback.median, 2),
+                "same_again_s": round(self.same_again.median, 2),
+                "requests": sum(series.requests for series in self._all),
+                "failed": self.failed,
+                "runs": len(self.deploy.seconds),
+            }
+        )
