@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import pull_error_code, registry_of
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
@@ -46,13 +46,11 @@ def _check(done: Finished, doing: str) -> Finished:
     return done
 
 
-def _ask(path: str) -> Answer:
-    """Ask the engine itself: a question by the CLI costs some 50 ms of CPU, this one 2."""
-    return Listener(socket_path=ENGINE_SOCKET).get(path, QUESTION_SECONDS, body_bytes=ANSWER_BYTES)
-
-
-def _asked(path: str) -> Any:
-    answer = _ask(path)
+def _ask(path: str) -> Any:
+    """Ask the engine itself: a question by the CLI costs some 50 ms of CPU, this one 2.  None: there is no such thing."""
+    answer = Listener(socket_path=ENGINE_SOCKET).get(path, QUESTION_SECONDS, body_bytes=ANSWER_BYTES)
+    if answer.status == 404:
+        return None
     if answer.status != 200:
         raise ReleaseError("DOCKER_DOWN", "the Docker Engine does not answer", "systemctl status docker", [str(answer)])
     return json.loads(answer.body)
@@ -66,7 +64,7 @@ def server_version() -> str:
     """
     if shutil.which("docker") is None:
         raise ReleaseError("COMMAND_MISSING", "docker is not installed on this host", "run playbooks/provision.yml first")
-    return str(_asked("/version")["Version"])
+    return str(_ask("/version")["Version"])
 
 
 def compose_version() -> Optional[str]:
@@ -77,7 +75,7 @@ def compose_version() -> Optional[str]:
 
 def missing_networks(names: Sequence[str]) -> List[str]:
     """Return those of `names` that are not networks of this engine."""
-    present = {network["Name"] for network in _asked("/networks")}
+    present = {network["Name"] for network in _ask("/networks")}
     return [name for name in names if name not in present]
 
 
@@ -161,7 +159,7 @@ def remote_digest(reference: str, username: str, password: str, seconds: float) 
 
 def has_image(reference: str) -> bool:
     """Tell whether `reference` is on this host."""
-    return _ask(f"/images/{reference}/json").status == 200
+    return _ask(f"/images/{reference}/json") is not None
 
 
 def remove_image(reference: str) -> None:
@@ -174,9 +172,9 @@ def containers(app: str, release: Optional[str] = None) -> List[Dict[str, Any]]:
     """Return `docker inspect` of the app's containers, running or not, of one release or of all."""
     labels = [f"{APP_LABEL}={app}"] + ([f"{RELEASE_LABEL}={release}"] if release else [])
     filters = quote(json.dumps({"label": labels}))
-    listed = [_ask(f"/containers/{c['Id']}/json") for c in _asked(f"/containers/json?all=true&filters={filters}")]
+    listed = [_ask(f"/containers/{c['Id']}/json") for c in _ask(f"/containers/json?all=true&filters={filters}")]
     # One that was removed between the two questions is simply gone.
-    return [json.loads(answer.body) for answer in listed if answer.status == 200]
+    return [container for container in listed if container is not None]
 
 
 def log_tail(identifier: str, lines: int = 30) -> List[str]:

@@ -66,7 +66,6 @@ def test_not_ready_at_the_deadline(host: Host, replies: list[Answer], code: str,
     [
         ({"ExitCode": 1}, "exited with code 1 before it was ready"),
         ({"ExitCode": 137}, "exited with code 137 (killed; most often for memory: app_release_memory)"),
-        ({"ExitCode": 1, "OOMKilled": True}, "app_release_memory"),
     ],
 )
 def test_an_exit_is_told_at_once_with_the_last_log_lines(host: Host, state: dict[str, Any], words: str) -> None:

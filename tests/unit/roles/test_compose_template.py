@@ -1,0 +1,101 @@
+"""The Compose file of a release, for each kind of image; Docker Compose itself is the judge."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+
+ROLE = Path(__file__).parents[3] / "roles" / "app_release"
+IMAGE = "registry.lab:5000/shop/api"
+DIGEST = "sha256:" + "ab" * 32
+
+
+def trusted(value: Any) -> Any:
+    """Let Ansible render what the role's own files say."""
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def composed(directory: Path, **variables: Any) -> dict[str, Any]:
+    """Render the template, put it into a bundle, and return what Compose makes of it."""
+    values: dict[str, Any] = {"app_name": "shop", "app_domain": "shop.lab", "ansible_managed": "Managed"}
+    for file in ("defaults/main.yml", "vars/main.yml"):
+        values |= trusted(yaml.safe_load((ROLE / file).read_text(encoding="utf-8")))
+    templar = Templar(loader=DataLoader(), variables=values | variables)
+    text = templar.template(trust_as_template((ROLE / "templates" / "compose.yaml.j2").read_text(encoding="utf-8")))
+    return read_by_compose(directory, text, variables)
+
+
+def read_by_compose(directory: Path, text: str, variables: dict[str, Any]) -> dict[str, Any]:
+    paths = AppPaths("shop", directory / "opt", directory / "var")
+    (paths.home / "releases").mkdir(parents=True)
+    secrets = variables.get("app_secrets", {})
+    secrets_as = variables.get("app_release_secrets_as", "file")
+    owner = {"user": f"{directory.stat().st_uid}:0"}
+    Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, owner).write(paths, "r7")
+    command = ["docker", "compose", "--project-name", "shop-r7", "--profile", "*", "config", "--format", "json"]
+    done = subprocess.run(command, cwd=paths.bundle("r7"), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, f"{done.stderr}\n{text}"
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_by_default_a_release_is_closed_in(tmp_path: Path) -> None:
+    services = composed(tmp_path, app_secrets={"database_password": "s3cr3t"})["services"]
+    assert set(services) == {"api", "migrate"}
+    for service in services.values():
+        assert service["image"] == f"{IMAGE}@{DIGEST}", "the digest, never the tag"
+        assert service["labels"] == {"fairlead.app": "shop", "fairlead.release": "r7"}
+        assert (service["user"], service["read_only"], service["init"]) == ("10001:20001", True, True)
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+        assert service["mem_limit"] == service["memswap_limit"] == str(512 * 1024**2)
+        assert (service["pids_limit"], service["cpus"], service["restart"]) == (256, 1, "no")
+        assert [secret["source"] for secret in service["secrets"]] == ["database_password"]
+        assert "ports" not in service, "only the edge publishes ports"
+        assert service["environment"].items() >= {"RELEASE": "r7", "LOG_LEVEL": "info"}.items()
+        assert "s3cr3t" not in str(service)
+    assert services["migrate"]["command"] == ["alembic", "upgrade", "head"]
+
+
+def test_on_a_socket_the_app_has_one_mount_and_tells_where(tmp_path: Path) -> None:
+    api = composed(tmp_path)["services"]["api"]
+    assert api["environment"]["BIND"] == "unix:/run/fairlead/api.sock"
+    assert [(v["source"], v["target"]) for v in api["volumes"]] == [("/var/lib/fairlead/shop/r7", "/run/fairlead")]
+
+
+def test_on_a_port_the_release_is_known_by_its_alias(tmp_path: Path) -> None:
+    api = composed(tmp_path, app_listen="tcp", app_port=8080)["services"]["api"]
+    assert api["environment"]["BIND"] == "0.0.0.0:8080"
+    assert "volumes" not in api
+    assert api["networks"]["shop"]["aliases"] == ["shop-r7"]
+    assert not api["networks"]["shop-data"]
+
+
+@pytest.mark.parametrize("value", ["plain", "a$b${c}", 'quote"s', "back\\slash"])
+def test_secrets_for_images_that_know_no_files(tmp_path: Path, value: str) -> None:
+    found = composed(tmp_path, app_release_secrets_as="environment", app_secrets={"DATABASE_URL": value})
+    assert found["services"]["api"]["environment"]["DATABASE_URL"].replace("$$", "$") == value
+    assert "secrets" not in found
+
+
+def test_no_secrets_and_no_migration(tmp_path: Path) -> None:
+    found = composed(tmp_path, app_release_migrate=False)
+    assert set(found["services"]) == {"api"}
+    assert "secrets" not in found
+
+
+@pytest.mark.parametrize("words", [["sh", "-c", "echo $HOME ${X:-y}"], ["a b", "'", '"', "$$", "#x"]])
+def test_a_command_reaches_the_container_as_it_was_given(tmp_path: Path, words: list[str]) -> None:
+    services = composed(tmp_path, app_release_command=words, app_release_migrate_command=words)["services"]
+    for service in services.values():
+        assert [word.replace("$$", "$") for word in service["command"]] == words
