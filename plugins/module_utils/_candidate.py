@@ -55,11 +55,6 @@ class Candidate:
         ]
         return found[0] if found else None
 
-    def running(self) -> bool:
-        """Tell whether the serving container runs."""
-        container = self.container()
-        return bool(container and container["State"]["Running"])
-
     def make_socket_dir(self) -> None:
         """Create the directory of the release's socket; its group comes from the parent and lets the edge in."""
         directory = self.paths.socket_dir(self.id)
@@ -135,11 +130,10 @@ class Candidate:
         state = container["State"]
         if state["Running"]:
             return container
-        code = state["ExitCode"]
-        memory = " (killed; most often for memory: app_release_memory)" if state["OOMKilled"] or code == 137 else ""
+        code = describe_exit(state["ExitCode"])
         raise ReleaseError(
             "APP_EXIT",
-            f"{self.title} exited with code {code}{memory} before it was ready",
+            f"{self.title} exited with code {code} before it was ready",
             "mend the image or its configuration; its last log lines are below",
             _docker.log_tail(container["Id"]),
         )
@@ -166,6 +160,11 @@ class Candidate:
     def remove(self) -> None:
         """Remove the release's containers, socket and bundle."""
         remove_release(self.paths, self.id)
+
+
+def describe_exit(code: int) -> str:
+    """Return an exit code with what it mostly means.  The engine's own out-of-memory flag is not reliable in nested hosts."""
+    return f"{code} (killed; most often for memory: app_release_memory)" if code == 137 else str(code)
 
 
 def remove_release(paths: AppPaths, release: str) -> None:

@@ -24,6 +24,8 @@ QUESTION_SECONDS = 30.0
 ANSWER_BYTES = 16 * 1024 * 1024
 APP_LABEL = "fairlead.app"
 RELEASE_LABEL = "fairlead.release"
+# Restart policy of a release that was put into service.
+LASTING = "unless-stopped"
 # Time for a container to end after SIGKILL, on top of its stop grace.
 KILL_SECONDS = 20.0
 
@@ -177,6 +179,11 @@ def containers(app: str, release: Optional[str] = None) -> List[Dict[str, Any]]:
     return [container for container in listed if container is not None]
 
 
+def running_releases(app: str) -> List[str]:
+    """Return the ids of the app's releases of which anything runs."""
+    return sorted({c["Config"]["Labels"][RELEASE_LABEL] for c in containers(app) if c["State"]["Running"]})
+
+
 def log_tail(identifier: str, lines: int = 30) -> List[str]:
     """Return the last log lines of a container, standard output and error together."""
     return run(["docker", "logs", "--tail", str(lines), identifier], merge=True).out.splitlines()
@@ -194,7 +201,12 @@ def remove(identifier: str) -> None:
 
 def keep_running(identifier: str) -> None:
     """Have the engine start the container again after a crash or a reboot."""
-    _check(run(["docker", "update", "--restart", "unless-stopped", identifier]), "setting the restart policy")
+    _check(run(["docker", "update", "--restart", LASTING, identifier]), "setting the restart policy")
+
+
+def is_kept_running(container: Dict[str, Any]) -> bool:
+    """Tell whether `keep_running` was called for what `containers` returned."""
+    return bool(container["HostConfig"]["RestartPolicy"]["Name"] == LASTING)
 
 
 def compose(project: str, directory: Path, *arguments: str, seconds: float = 60.0, merge: bool = False) -> Finished:

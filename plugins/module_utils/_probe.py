@@ -95,20 +95,21 @@ class Listener:
             return _TlsConnection(self.address, self.port, self.domain, self.tls, seconds)
         return http.client.HTTPConnection(self.address, self.port, timeout=seconds)
 
-    def get(self, path: str, seconds: float = 5.0, headers: Optional[Mapping[str, str]] = None) -> Answer:
+    def get(self, path: str, seconds: float = 5.0, headers: Optional[Mapping[str, str]] = None, body_bytes: int = BODY_BYTES) -> Answer:
         """Ask for `path` once; every failure becomes an answer with ``error``.
 
         Args:
             path: absolute path, with a query if needed.
             seconds: limit for connecting and for each read.
             headers: more request headers.
+            body_bytes: how much of the body is read.
         """
         connection = self.connect(seconds)
         try:
             own = {"Host": self.domain, "User-Agent": "fairlead", "Connection": "close"}
             connection.request("GET", path, headers={**own, **(headers or {})})
             response = connection.getresponse()
-            body = response.read(BODY_BYTES).decode("utf-8", errors="replace")
+            body = response.read(body_bytes).decode("utf-8", errors="replace")
             return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
         except (OSError, http.client.HTTPException) as error:
             return Answer(error=f"{type(error).__name__}: {error}")

@@ -106,8 +106,7 @@ def _require_live(stage: Stage, release: Candidate) -> None:
 
 def _stop_others(stage: Stage, live: Candidate) -> List[str]:
     """Stop every other release that runs, once requests routed to it just before the switch have arrived there."""
-    labels = (c["Config"]["Labels"] for c in _docker.containers(stage.paths.app) if c["State"]["Running"])
-    others = sorted({label[_docker.RELEASE_LABEL] for label in labels} - {live.id})
+    others = [release for release in _docker.running_releases(stage.paths.app) if release != live.id]
     if others:
         settle = float(live.settings["drain_seconds"])
         since_switch = time.time() - stage.paths.route.stat().st_mtime

@@ -49,7 +49,7 @@ serving:
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import read_secrets
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
@@ -105,7 +105,7 @@ def _run(candidate: Candidate) -> Finished:
     if done.code:
         raise ReleaseError(
             "MIGRATION_FAILED",
-            f"the migration of {candidate.title} failed with exit code {done.code}",
+            f"the migration of {candidate.title} failed with exit code {describe_exit(done.code)}",
             "mend the migration; its output is below. The release was not put into service",
             done.out.splitlines()[-SHOWN_LINES:],
         )

@@ -197,10 +197,12 @@ def _unchanged(ledger: Ledger, live: str | None) -> Result:
 
 
 def _same(stage: Stage, bundle: Bundle, live: str | None) -> bool:
-    """Tell whether the live release has the same image and configuration, and runs."""
-    if live is None:
+    """Tell whether the live release has the same image and configuration, and the run that put it into service was finished."""
+    if live is None or read_record(stage.paths, live)["fingerprint"] != bundle.fingerprint():
         return False
-    return read_record(stage.paths, live)["fingerprint"] == bundle.fingerprint() and Candidate(stage.paths, live).running()
+    container = Candidate(stage.paths, live).container()
+    lasting = container is not None and container["State"]["Running"] and _docker.is_kept_running(container)
+    return lasting and _docker.running_releases(stage.paths.app) == [live]
 
 
 def _reference(stage: Stage) -> str:

@@ -29,7 +29,8 @@ def test_the_old_release_serves_on(app: App, tag: str, variables: dict[str, obje
 
 
 def test_no_session_of_a_migration_is_left(app: App) -> None:
-    sessions = app.sql("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' OR query ILIKE '%pg_sleep%' AND pid <> pg_backend_pid()")
+    mine = "pid <> pg_backend_pid() AND (state LIKE 'idle in transaction%' OR query ILIKE '%pg_sleep%')"
+    sessions = app.sql(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
     assert sessions == "0"
 
 
@@ -40,4 +41,5 @@ def test_the_next_good_deploy_succeeds(app: App) -> None:
 
 def columns(app: App) -> str:
     """Every column of the app's schema, so that half a migration would show."""
-    return app.sql("SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2")
+    fields = "table_name, column_name, data_type"
+    return app.sql(f"SELECT {fields} FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2")

@@ -5,10 +5,18 @@ import pytest
 from lab.story import App, mixed_load_was_served
 
 CASES = [
-    pytest.param("never_ready", {"app_release_ready_seconds": 10}, "NOT_READY", ("last answers:", "HTTP 503"), id="never ready"),
+    pytest.param("never_ready", {"app_release_ready_seconds": 10}, "NOT_READY", ("HTTP 503",), id="never ready"),
     pytest.param("crashing", {}, "APP_EXIT", ("exited with code 1", "Traceback"), id="crashes at start"),
-    pytest.param("v4", {"app_release_identity": "header:X-Other", "app_release_ready_seconds": 10}, "WRONG_RELEASE", ("unknown instead of",), id="somebody else"),
-    pytest.param("v4", {"app_release_memory": "24m"}, "APP_EXIT", ("app_release_memory",), id="out of memory"),
+    pytest.param(
+        "v4",
+        {"app_release_identity": "header:X-Other", "app_release_ready_seconds": 10},
+        "WRONG_RELEASE",
+        ("unknown instead of",),
+        id="somebody else",
+    ),
+    pytest.param(
+        "v4", {"app_release_memory": "24m", "app_release_migrate": False}, "APP_EXIT", ("app_release_memory",), id="out of memory"
+    ),
 ]
 
 

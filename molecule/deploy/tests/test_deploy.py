@@ -76,4 +76,3 @@ def test_the_container_is_confined(app: App, server: Any) -> None:
     assert not host["PortBindings"] and not host["Privileged"]
     user = server.run(f"docker exec {container['Id']} id -u")
     assert user.stdout.strip() == "10001"
-

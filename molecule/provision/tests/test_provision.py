@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 from typing import Any
 
 import pytest
@@ -64,15 +65,11 @@ def test_redis_asks_for_its_password(app: App) -> None:
 
 
 def test_old_tls_is_refused(app: App) -> None:
-    done = app.host.run(["curl", "--silent", "--insecure", "--tlsv1.0", "--tls-max", "1.1", "--resolve", f"{app.domain}:443:127.0.0.1", f"https://{app.domain}/"])
-    assert done.returncode == 35
+    assert curl(app, "--tlsv1.0", "--tls-max", "1.1").returncode == 35
 
 
 def test_large_headers_are_refused(app: App) -> None:
-    done = app.host.run(
-        ["curl", "--silent", "--insecure", "--output", "/dev/null", "--write-out", "%{http_code}", "--http1.1"]
-        + ["--resolve", f"{app.domain}:443:127.0.0.1", "--header", f"X-Large: {'x' * 60000}", f"https://{app.domain}/"]
-    )
+    done = curl(app, "--http1.1", "--output", "/dev/null", "--write-out", "%{http_code}", "--header", f"X-Large: {'x' * 60000}")
     assert done.stdout == "431"
 
 
@@ -87,6 +84,12 @@ def test_containers_survive_a_restart_of_the_engine(app: App) -> None:
     started = states(app)
     app.on_host("systemctl", "restart", "docker")
     assert states(app) == started
+
+
+def curl(app: App, *options: str) -> subprocess.CompletedProcess[str]:
+    """Ask the app for its first page, from the host itself."""
+    address = ("--resolve", f"{app.domain}:443:127.0.0.1", f"https://{app.domain}/")
+    return app.host.run(["curl", "--silent", "--insecure", *options, *address])
 
 
 def states(app: App) -> dict[str, str]:
