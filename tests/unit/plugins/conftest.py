@@ -10,8 +10,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener
 from ansible_collections.fairlead.fastapi.plugins.modules import release_finish, release_rollout
-from fakes import APP, Answers, Clock, FakeEngine
-from fakes_host import Host
+from fakes import APP, Answers, FakeEngine
+from fakes_host import Clock, Host
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Stand-ins for what a release meets: the engine, answers over HTTP, time."""
+"""Stand-ins for what a release meets: the engine, and answers over HTTP."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,22 +36,6 @@ def fails(code: str) -> Iterator[pytest.ExceptionInfo[ReleaseError]]:
     assert caught.value.code == code, caught.value.what
 
 
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 class Answers:
     """What is answered: by the release itself, and in public through the edge. The last answer is repeated."""
 
@@ -71,6 +55,7 @@ def container(release: str, **state: Any) -> dict[str, Any]:
     return {
         "Id": f"container-{release}",
         "Config": {"Labels": {_docker.RELEASE_LABEL: release, "com.docker.compose.service": "api"}},
+        "HostConfig": {"RestartPolicy": {"Name": "no"}},
         "State": {"Running": True, "Status": "running", "ExitCode": 0, "OOMKilled": False, **state},
         "NetworkSettings": {"Networks": {APP: {"IPAddress": "172.20.0.5"}}},
     }
@@ -93,8 +78,8 @@ class FakeEngine:
             if hasattr(_docker, name) and not name.startswith("_"):
                 monkeypatch.setattr(_docker, name, getattr(self, name))
 
-    def _note(self, what: str, about: str = "") -> None:
-        self.told.append(f"{what} {about}".rstrip())
+    def _note(self, what: str, about: str) -> None:
+        self.told.append(f"{what} {about}")
         if what in self.failing:
             raise self.failing[what]
 
@@ -141,6 +126,7 @@ class FakeEngine:
 
     def keep_running(self, identifier: str) -> None:
         self._note("keep", identifier)
+        self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = _docker.LASTING
 
     def compose(self, project: str, directory: Path, *arguments: str, seconds: float, merge: bool = False) -> Finished:
         verb = next(word for word in arguments if word in ("up", "run"))

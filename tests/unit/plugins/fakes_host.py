@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._docker import LASTING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Lease, Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import Stage
-from fakes import APP, IMAGE, Answers, Clock, FakeEngine, container, digest_of
+from fakes import APP, IMAGE, Answers, FakeEngine, container, digest_of
 
 SECRET = "s3cr3t-of-the-database"
 SETTINGS: dict[str, Any] = {
@@ -58,6 +59,22 @@ def tree(*roots: Path) -> dict[str, tuple[int, bytes]]:
     return {str(p): (p.stat().st_mode, p.read_bytes() if p.is_file() else b"") for p in entries}
 
 
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @dataclass
 class Host:
     paths: AppPaths
@@ -99,6 +116,7 @@ class Host:
             for old in self.engine.present.values():
                 old["State"]["Running"] = False
             self.engine.present[release] = container(release)
+            self.engine.present[release]["HostConfig"]["RestartPolicy"]["Name"] = LASTING
             write_route(self.paths, release)
             Ledger(self.paths).mark_live(release)
         return release

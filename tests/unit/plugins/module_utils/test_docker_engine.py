@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
-from fakes import fails
+from fakes import container, fails
 from test_docker import Says, says
 
 __all__ = ["says"]  # the fixture
@@ -72,6 +72,14 @@ def test_containers_of_one_release_or_of_all(engine_answers: Engine, release: st
     asked = engine_answers(tells([{"Id": "c1"}, {"Id": "c2"}]), GONE, tells({"Id": "c2"}))
     assert _docker.containers("shop", release) == [{"Id": "c2"}]  # c1 was removed meanwhile
     assert asked[0] == f'/containers/json?all=true&filters={{"label": {labels}}}'
+
+
+def test_which_releases_run_and_which_of_them_for_good(engine_answers: Engine) -> None:
+    found = [container("r9"), container("r2", Running=False), container("r1"), container("r9")]
+    engine_answers(tells([{"Id": "any"}] * len(found)), *map(tells, found))
+    assert _docker.running_releases("shop") == ["r1", "r9"]
+    found[0]["HostConfig"]["RestartPolicy"]["Name"] = "unless-stopped"
+    assert [_docker.is_kept_running(c) for c in found] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("before", [[], [tells([{"Id": "c1"}])]])

@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _steps
-from fakes import Clock
+from fakes_host import Clock
 
 
 def test_steps_are_told_in_order_with_seconds_and_details(monkeypatch: pytest.MonkeyPatch) -> None:

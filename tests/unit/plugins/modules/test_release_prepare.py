@@ -1,5 +1,6 @@
 """First stage of a deploy: everything is brought to the host, and nothing that users see changes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,10 +53,27 @@ def test_any_difference_is_a_new_release(host: Host, difference: dict[str, Any])
     assert prepare(host.stage(**{"tag": "v1", **difference}))["release"]["id"] == "r2"
 
 
-def test_a_live_release_that_does_not_run_is_released_anew(host: Host) -> None:
-    host.serves("v1")
-    host.engine.present["r1"] = container("r1", Running=False)
-    assert prepare(host.stage("v1"))["unchanged"] is False
+def does_not_run(host: Host) -> None:
+    host.engine.present["r2"]["State"]["Running"] = False
+
+
+def would_not_start_at_boot(host: Host) -> None:
+    host.engine.present["r2"] = container("r2")
+
+
+def is_not_alone(host: Host) -> None:
+    host.engine.present["r1"]["State"]["Running"] = True
+
+
+@pytest.mark.parametrize("what_a_dead_run_left", [does_not_run, would_not_start_at_boot, is_not_alone])
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_same_again_completes_a_run_that_died_after_the_switch(
+    host: Host, what_a_dead_run_left: Callable[[Host], None], check_mode: bool
+) -> None:
+    host.serves("v1", "v2")
+    assert prepare(host.stage("v2", check_mode))["unchanged"] is True
+    what_a_dead_run_left(host)
+    assert prepare(host.stage("v2", check_mode))["unchanged"] is False
 
 
 def test_yaml_values_become_what_an_environment_carries(host: Host) -> None:
