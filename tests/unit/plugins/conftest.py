@@ -1,14 +1,13 @@
 """Fixtures: a provisioned host in a temporary directory, with a fake engine and a clock that only moves when one sleeps."""
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _candidate, _preflight, _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
 from ansible_collections.fairlead.fastapi.plugins.modules import release_finish, release_rollout
 from fakes import APP, Answers, FakeEngine
 from fakes_host import Clock, Host
@@ -47,7 +46,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
     fake = Answers()
-    get: Callable[..., object] = lambda listener, path, *_, **__: fake.get(listener, path)  # noqa: E731  binds as a method
+
+    def get(self: Listener, path: str, *_: object, **__: object) -> Answer:
+        return fake.get(self, path)
+
     monkeypatch.setattr(Listener, "get", get)
     return fake
 
