@@ -42,7 +42,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
         await engine.dispose()
 
 
-def _resources(request: Request) -> Resources:
+async def _resources(request: Request) -> Resources:
     resources: Resources = request.app.state.resources
     return resources
 

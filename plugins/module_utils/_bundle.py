@@ -110,10 +110,15 @@ def read_record(paths: AppPaths, release: str) -> Dict[str, Any]:
     Raises:
         ReleaseError: BUNDLE_MISSING when the bundle is gone.
     """
-    record = read_json(paths.bundle(release) / RECORD)
+    record = read_json(paths.bundle(release) / RECORD, ("image", "tag", "digest", "fingerprint", "settings"))
     if record is None:
         raise ReleaseError("BUNDLE_MISSING", f"{paths.bundle(release)} is gone", "deploy that image tag again")
     return dict(record)
+
+
+def has_record(paths: AppPaths, release: Optional[str]) -> bool:
+    """Tell whether the bundle of `release` is there to compare with."""
+    return release is not None and (paths.bundle(release) / RECORD).is_file()
 
 
 def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
@@ -129,6 +134,7 @@ def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
 
 def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[str, str]]:
     """Return Ansible diffs between the live bundle and `new`: files as text, secrets only by name and what happens to them."""
+    live = live if has_record(paths, live) else None
     directory = paths.bundle(live) if live else None
     old_record = read_record(paths, live) if live else {}
     old_secrets = read_secrets(paths, live) if live else {}

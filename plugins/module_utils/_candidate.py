@@ -95,8 +95,14 @@ class Candidate:
         """Return where the release itself listens, past the edge."""
         if self.settings["listen"] == "socket":
             return Listener(socket_path=self.paths.socket(self.id), domain=self.settings["domain"])
-        networks = container["NetworkSettings"]["Networks"]
-        address = networks[self.paths.app]["IPAddress"]
+        network = container["NetworkSettings"]["Networks"].get(self.paths.app)
+        if network is None:
+            raise ReleaseError(
+                "NETWORK_MISSING",
+                f"{self.title} listens on TCP and is not in the network {self.paths.app}, where the edge looks for it",
+                f"add {self.paths.app} to app_release_networks",
+            )
+        address = network["IPAddress"]
         return Listener(address=address, port=int(self.settings["port"]), domain=self.settings["domain"])
 
     def await_ready(self) -> Answer:

@@ -9,7 +9,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
@@ -96,14 +96,21 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
-def read_json(path: Path) -> Optional[Any]:
-    """Return what `path` holds, or None when there is no such file.
+def read_json(path: Path, keys: Sequence[str]) -> Optional[Dict[str, Any]]:
+    """Return the object that `path` holds, or None when there is no such file.
+
+    Args:
+        path: a file that `write_json` wrote.
+        keys: what the object must have at least.
 
     Raises:
-        ReleaseError: STATE_CORRUPT when the file is not JSON.
+        ReleaseError: STATE_CORRUPT when the file holds anything else.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict) or not set(keys) <= set(value):
+            raise ValueError(f"it is not an object with {', '.join(keys)}")
+        return value
     except FileNotFoundError:
         return None
     except ValueError as error:

@@ -27,6 +27,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import (
 )
 
 SCHEMA = 1
+LEASE_KEYS = ("app", "run", "owner", "since", "boot", "expires", "until")
 # How many releases stay in the record when their files are gone.
 HISTORY = 100
 GONE = ("failed", "pruned")
@@ -55,11 +56,11 @@ class Ledger:
 
     def __init__(self, paths: AppPaths) -> None:
         self._path = paths.ledger
-        stored = read_json(self._path) or {"schema": SCHEMA, "next": 1, "releases": []}
-        if stored.get("schema") != SCHEMA:
+        stored = read_json(self._path, ("schema", "next", "releases")) or {"schema": SCHEMA, "next": 1, "releases": []}
+        if stored["schema"] != SCHEMA:
             raise ReleaseError(
                 "STATE_SCHEMA",
-                f"{self._path} was written by another version of Fairlead (schema {stored.get('schema')}, this one knows {SCHEMA})",
+                f"{self._path} was written by another version of Fairlead (schema {stored['schema']}, this one knows {SCHEMA})",
                 "use the version of the collection that wrote it, or a newer one",
             )
         self.next: int = stored["next"]
@@ -125,7 +126,7 @@ def _flock(handle: int, paths: AppPaths) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise locked(read_json(paths.lease) or {}) from error
+        raise locked(read_json(paths.lease, LEASE_KEYS) or {}) from error
 
 
 def locked(lease: Dict[str, Any]) -> ReleaseError:
@@ -162,7 +163,7 @@ class Lease:
             ReleaseError: LOCKED when another run holds it.
         """
         self.check_free()
-        held = read_json(self._path)
+        held = read_json(self._path, LEASE_KEYS)
         since = held["since"] if held and held["run"] == self._run else now()
         write_json(
             self._path,
@@ -183,7 +184,7 @@ class Lease:
         Raises:
             ReleaseError: LOCKED when one does.
         """
-        held = read_json(self._path)
+        held = read_json(self._path, LEASE_KEYS)
         if held and held["run"] != self._run and _running(held):
             raise locked(held)
 
@@ -193,7 +194,7 @@ class Lease:
         Raises:
             ReleaseError: LEASE_LOST when it expired and another run took it, or was never taken.
         """
-        held = read_json(self._path)
+        held = read_json(self._path, LEASE_KEYS)
         if not held or held["run"] != self._run:
             raise ReleaseError(
                 "LEASE_LOST",
@@ -203,7 +204,7 @@ class Lease:
 
     def release(self) -> None:
         """Give the lease back, if it is this run's."""
-        held = read_json(self._path)
+        held = read_json(self._path, LEASE_KEYS)
         if held and held["run"] == self._run:
             self._path.unlink(missing_ok=True)
 

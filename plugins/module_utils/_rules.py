@@ -133,9 +133,13 @@ def kept_ids(releases: Sequence[Record], live: Optional[str], keep: int) -> List
 
 
 def prunable(releases: Sequence[Record], live: Optional[str], keep: int) -> List[str]:
-    """Return ids whose container, bundle and image may go: neither live nor a rollback target, and not gone yet."""
-    kept = kept_ids(releases, live, keep)
-    return [r["id"] for r in releases if r["id"] not in kept and r["status"] not in ("pruned", "failed")]
+    """Return ids whose container, bundle and image may go: not live, no rollback target, not among the newest, not gone yet.
+
+    The newest are kept as well, so that a release that was just rolled away from can be gone forward to again, by name.
+    """
+    served = [r["id"] for r in releases if r["status"] not in ("pruned", "failed")]
+    kept = {*kept_ids(releases, live, keep), *served[-(keep + 1) :]}
+    return [release for release in served if release not in kept]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import remove_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import (
@@ -28,6 +28,9 @@ Result = Dict[str, Any]
 LEASE_SECONDS = 60
 # While a stage runs its lock protects it; the lease must only outlast it.
 STAGE_SECONDS = 7200
+
+# The engine's own default.
+DEFAULT_STOP_SECONDS = 10
 
 APP_OPTION: Dict[str, Any] = {"app": {"type": "str", "required": True}}
 STAGE_OPTIONS: Dict[str, Any] = {
@@ -90,16 +93,16 @@ class Stage:
             record.update(status="failed", reason=code)
             ledger.save()
         else:
-            stop_release(Candidate(self.paths, release))
+            stop_release(self.paths.app, release)
         self.lease.release()
 
 
-def stop_release(candidate: Candidate) -> bool:
-    """Stop what runs of a release, in-flight requests first; tell whether anything ran."""
-    running = [c for c in _docker.containers(candidate.paths.app, candidate.id) if c["State"]["Running"]]
-    for container in running:
-        _docker.stop(container["Id"], int(candidate.settings["stop_grace_seconds"]))
-    return bool(running)
+def stop_release(app: str, release: str) -> None:
+    """Stop what runs of a release, in-flight requests first, also when its bundle is gone."""
+    for container in _docker.containers(app, release):
+        if container["State"]["Running"]:
+            # What Compose made of app_release_stop_grace_seconds when the container was created.
+            _docker.stop(container["Id"], container["Config"].get("StopTimeout") or DEFAULT_STOP_SECONDS)
 
 
 def brief(record: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:

@@ -113,7 +113,7 @@ def _stop_others(stage: Stage, live: Candidate) -> List[str]:
         # A clock that was set meanwhile must neither skip nor stretch this.
         time.sleep(min(max(settle - since_switch, 0.0), settle))
     for release in others:
-        stop_release(Candidate(stage.paths, release))
+        stop_release(stage.paths.app, release)
     return others
 
 

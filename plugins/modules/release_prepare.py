@@ -100,7 +100,7 @@ serving:
 """
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _preflight
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
@@ -198,7 +198,7 @@ def _unchanged(ledger: Ledger, live: str | None) -> Result:
 
 def _same(stage: Stage, bundle: Bundle, live: str | None) -> bool:
     """Tell whether the live release has the same image and configuration, and the run that put it into service was finished."""
-    if live is None or read_record(stage.paths, live)["fingerprint"] != bundle.fingerprint():
+    if live is None or not has_record(stage.paths, live) or read_record(stage.paths, live)["fingerprint"] != bundle.fingerprint():
         return False
     container = Candidate(stage.paths, live).container()
     lasting = container is not None and container["State"]["Running"] and _docker.is_kept_running(container)

@@ -62,7 +62,7 @@ lease:
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import read_json
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import LEASE_KEYS, Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._preflight import require_directories
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find, rollback_target
@@ -74,7 +74,7 @@ def status(stage: Stage) -> Result:
     require_directories(stage.paths)
     ledger = Ledger(stage.paths)
     live = read_route(stage.paths)
-    lease = read_json(stage.paths.lease)
+    lease = read_json(stage.paths.lease, LEASE_KEYS)
     return {
         "changed": False,
         "live": brief(find(ledger.releases, live)),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, read_json, write_json
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Lease, stage_lock
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import LEASE_KEYS, Lease, stage_lock
 from fakes import fails
 
 HOLD = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], 0), fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
@@ -34,7 +34,7 @@ def bob(paths: AppPaths) -> Lease:
 
 def test_a_second_run_is_refused_with_the_name_of_the_first(paths: AppPaths) -> None:
     alice(paths).take(60)
-    held = read_json(paths.lease)
+    held = read_json(paths.lease, LEASE_KEYS)
     assert held is not None
     for attempt in (bob(paths).check_free, lambda: bob(paths).take(60)):
         with fails("LOCKED") as caught:
@@ -42,14 +42,14 @@ def test_a_second_run_is_refused_with_the_name_of_the_first(paths: AppPaths) -> 
         assert "alice@laptop is releasing shop here since" in caught.value.what
         assert "(run run1)" in caught.value.what
         assert held["until"] in caught.value.todo
-    assert read_json(paths.lease) == held
+    assert read_json(paths.lease, LEASE_KEYS) == held
 
 
 def test_a_run_extends_its_own_lease(paths: AppPaths) -> None:
     alice(paths).take(60)
-    first = read_json(paths.lease)
+    first = read_json(paths.lease, LEASE_KEYS)
     alice(paths).take(7200)
-    second = read_json(paths.lease)
+    second = read_json(paths.lease, LEASE_KEYS)
     assert first and second
     assert second["since"] == first["since"]
     assert second["expires"] > first["expires"] + 7000
@@ -65,7 +65,7 @@ def test_a_run_extends_its_own_lease(paths: AppPaths) -> None:
 )
 def test_a_lease_ends_by_itself(paths: AppPaths, changes: dict[str, object], free: bool) -> None:
     alice(paths).take(60)
-    write_json(paths.lease, {**(read_json(paths.lease) or {}), **changes})
+    write_json(paths.lease, {**(read_json(paths.lease, LEASE_KEYS) or {}), **changes})
     if free:
         bob(paths).take(60)
         with fails("LEASE_LOST"):

@@ -60,7 +60,9 @@ def test_an_unknown_release_is_told(paths: AppPaths) -> None:
     ("content", "code"),
     [
         (json.dumps({"schema": 2, "next": 1, "releases": []}), "STATE_SCHEMA"),
-        (json.dumps({"next": 1, "releases": []}), "STATE_SCHEMA"),
+        (json.dumps({"next": 1, "releases": []}), "STATE_CORRUPT"),
+        ("null", "STATE_CORRUPT"),
+        ("[]", "STATE_CORRUPT"),
         ('{"schema": 1, "next": 4, "rele', "STATE_CORRUPT"),
         ("", "STATE_CORRUPT"),
     ],

@@ -71,7 +71,8 @@ FIVE = "r1:kept r2<r1:kept r3<r2:kept r4<r3:kept r5<r4:live"
         (FIVE, "r5", 1, ["r5", "r4"], ["r1", "r2", "r3"]),
         (FIVE, "r5", 0, ["r5"], ["r1", "r2", "r3", "r4"]),
         (FIVE, "r5", 9, ["r5", "r4", "r3", "r2", "r1"], []),
-        (AFTER_ROLLBACK, "r2", 3, ["r2", "r1"], ["r3"]),  # no rollback leads to what was rolled away from
+        (AFTER_ROLLBACK, "r2", 3, ["r2", "r1"], []),  # what was rolled away from can still be named
+        (AFTER_ROLLBACK, "r2", 0, ["r2"], ["r1"]),
         (WITH_FAILURE, "r3", 3, ["r3", "r1"], []),  # what failed is gone already
         (ROLLED_THEN_DEPLOYED, "r4", 3, ["r4", "r2", "r1"], []),  # and what was pruned
         ("r1<r2:kept r2<r1:live", "r2", 9, ["r2", "r1"], []),  # a circle ends
