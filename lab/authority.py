@@ -21,9 +21,7 @@ KEY = paths.REGISTRY / "tls.key"
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def _draft(subject: str, issuer: str, days: int, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

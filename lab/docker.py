@@ -39,9 +39,7 @@ def attempt(
         raise LabError(f"`{' '.join(command[:4])} …` took longer than {timeout:.0f} s") from error
 
 
-def run(
-    command: Sequence[str], *, stdin: str = "", timeout: float = 300, environment: Mapping[str, str] | None = None
-) -> str:
+def run(command: Sequence[str], *, stdin: str = "", timeout: float = 300, environment: Mapping[str, str] | None = None) -> str:
     """Run an argument list that must succeed and return its standard output without the last line's end.
 
     Raises:

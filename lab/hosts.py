@@ -17,9 +17,7 @@ USER = "ops"
 BOOT_SECONDS = 60
 NAME = re.compile(r"vps([1-9][0-9]?)")
 # systemd 256 and newer refuse cgroup v1 without this; on v2 it must not be set.
-LEGACY_CGROUP = (
-    "systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
-)
+LEGACY_CGROUP = "systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
 
 
 @cache

@@ -22,9 +22,7 @@ def ssh_key(name: str) -> str:
     public = file.with_name(f"{file.name}.pub")
     if not (file.exists() and public.exists()):
         key = Ed25519PrivateKey.generate()
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-        )
+        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
         line = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
         paths.write(file, private, 0o600)
         paths.write(public, line + b" fairlead-lab\n")

@@ -27,9 +27,7 @@ class Http1Connection(asyncio.Protocol):
         self._on_progress: Callable[[Reply], None] | None = None
 
     @classmethod
-    async def open(
-        cls, target: Target, on_idle_close: Callable[["Http1Connection"], None] | None = None
-    ) -> "Http1Connection":
+    async def open(cls, target: Target, on_idle_close: Callable[["Http1Connection"], None] | None = None) -> "Http1Connection":
         """Connect with a full TLS handshake. Raises OSError when refused, reset or not trusted."""
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(

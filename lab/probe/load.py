@@ -65,9 +65,7 @@ class Load:
             for stream in streams:
                 stream.cancel()
 
-    def _start_lasting(
-        self, recorder: Recorder, stop: asyncio.Event, tasks: asyncio.TaskGroup
-    ) -> list[asyncio.Task[None]]:
+    def _start_lasting(self, recorder: Recorder, stop: asyncio.Event, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         target, seconds = self._options.target, self._options.wait_seconds
         for number in range(LONG_POLLS):
             tasks.create_task(keep_polling(recorder, target, stop, seconds, delay=number * seconds / LONG_POLLS))

@@ -40,11 +40,7 @@ def docker_networks() -> list[Network]:
     except (OSError, subprocess.SubprocessError) as error:
         raise BadTarget(f"cannot read this machine's networks with '{' '.join(command)}': {error}") from error
     links = [link for link in json.loads(output) if DOCKER_BRIDGE.fullmatch(link.get("ifname", ""))]
-    networks = [
-        ipaddress.ip_network(f"{info['local']}/{info['prefixlen']}", strict=False)
-        for link in links
-        for info in link["addr_info"]
-    ]
+    networks = [ipaddress.ip_network(f"{info['local']}/{info['prefixlen']}", strict=False) for link in links for info in link["addr_info"]]
     return [network for network in networks if network.is_private and not network.is_link_local]
 
 

@@ -31,8 +31,8 @@ def test_every_problem_is_told_at_once(app: App) -> None:
         "app_secrets": {"database_password": "{{ vault_no_such_variable }}"},
     }
     play = app.deploy("latest", **bad)
-    hints = ("'latest'", "app_domain", "app_image", "app_release_keep", "did you mean app_release_ready_path")
-    hints += ("vault_no_such_variable", "group_vars")
+    hints = ["'latest'", "app_domain", "app_image", "app_release_keep", "did you mean app_release_ready_path"]
+    hints += ["vault_no_such_variable", "group_vars"]
     refused(app, play, "6 to mend", *hints)
 
 

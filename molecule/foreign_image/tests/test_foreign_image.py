@@ -24,8 +24,7 @@ def test_it_serves_and_was_migrated(app: App) -> None:
 
 def test_upgrade_and_rollback_drop_no_request(app: App) -> None:
     first = app.live
-    options = {"profile": "foreign", "paths": ["/livez", "/readyz", "/notes"], "release_header": "X-App-Release", "rate": 60}
-    with app.load(**options) as load:
+    with app.load(60, profile="foreign", paths=["/livez", "/readyz", "/notes"], release_header="X-App-Release") as load:
         app.deploy("2").succeeded()
         second = app.live
         app.rollback().succeeded()
