@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import URL, text
+from sqlalchemy import URL, event, text
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.settings import Settings
@@ -23,15 +24,25 @@ def database_url(settings: Settings) -> URL:
 
 def create_engine(settings: Settings) -> AsyncEngine:
     """The pool of one worker; connects at first use."""
-    return create_async_engine(
+    engine = create_async_engine(
         database_url(settings),
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow,
         pool_timeout=settings.database_pool_timeout_seconds,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args=connect_args(settings, "web", statement_timeout=settings.request_timeout_seconds),
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, *_: object) -> None:
+    """Have the pool replace a connection that the server closed, as after a restart of it.
+
+    asyncpg is told of that by the event loop. pool_pre_ping would ask the server three questions before each request.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def connect_args(settings: Settings, role: str, **timeouts_seconds: float) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import logging
 import signal
 import sys
 
+import uvloop
+
 from lab.probe.load import Load
 from lab.probe.options import Options, parse
 from lab.probe.report import Report
@@ -24,7 +26,7 @@ def main() -> int:
     options = parse()
     # asyncio logs each broken connection by itself; they are counted and explained in the report.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    report = asyncio.run(_measure(options))
+    report = uvloop.run(_measure(options))
     if options.report:
         report.write(options.report)
     print(report.summary(), flush=True)

@@ -1,6 +1,6 @@
-"""Items in PostgreSQL; each function is one transaction."""
+"""Items in PostgreSQL; each function is one statement, and so one transaction without BEGIN and COMMIT around it."""
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.items.models import ItemRow
@@ -9,16 +9,15 @@ from app.items.schemas import Item, NewItem
 
 class ItemRepository:
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def _session(self) -> AsyncSession:
         return AsyncSession(self._engine, expire_on_commit=False)
 
     async def add(self, new: NewItem) -> Item:
-        row = ItemRow(name=new.name, reference=new.reference)
-        async with self._session() as session, session.begin():
-            session.add(row)
-        return Item.model_validate(row)
+        statement = insert(ItemRow).values(name=new.name, reference=new.reference).returning(ItemRow)
+        async with self._engine.connect() as connection:
+            return Item.model_validate((await connection.execute(statement)).one())
 
     async def get(self, item_id: int) -> Item | None:
         async with self._session() as session:
