@@ -8,20 +8,22 @@ from sqlalchemy import text
 from app.database import create_engine
 from app.settings import load_settings
 
-OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name AND pid <> pg_backend_pid()"
+OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name AND pid <> pg_backend_pid()"
+)
 
 
 def test_connections_that_the_server_closed_are_replaced() -> None:
     async def use_after_restart() -> list[int]:
-        engine = create_engine(load_settings())
+        engine, administrator = create_engine(load_settings()), create_engine(load_settings())
         try:
             async with engine.connect() as first, engine.connect() as second:
                 name = await first.scalar(text("SHOW application_name"))
-                idle: Any = (await second.get_raw_connection()).driver_connection
-            async with engine.connect() as survivor:
+                drivers: list[Any] = [(await c.get_raw_connection()).driver_connection for c in (first, second)]
+            async with administrator.connect() as survivor:
                 await survivor.execute(text(OTHERS), {"name": name})
             async with asyncio.timeout(5):
-                while not idle.is_closed():  # as soon as the event loop has read what the server sent
+                while not all(driver.is_closed() for driver in drivers):  # once the event loop has read it
                     await asyncio.sleep(0.01)
             answers = []
             for _ in range(3):
@@ -30,5 +32,6 @@ def test_connections_that_the_server_closed_are_replaced() -> None:
             return answers
         finally:
             await engine.dispose()
+            await administrator.dispose()
 
     assert asyncio.run(use_after_restart()) == [1] * 6

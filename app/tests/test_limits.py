@@ -79,7 +79,7 @@ async def test_json_bodies_have_the_same_limit(limited: httpx.AsyncClient) -> No
 async def test_time_limit(limited: httpx.AsyncClient) -> None:
     started = time.monotonic()
     response = await limited.get("/slow")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     assert (response.status_code, response.json()["detail"]) == (503, "no answer within 0.3 s")
     assert response.headers["X-Release"]
     assert response.headers["traceparent"]
