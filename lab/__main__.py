@@ -8,7 +8,9 @@ from pathlib import Path
 
 from lab import authority, check, containers, hosts, images, inventory, network, paths, registry, releases
 from lab.docker import LABEL, LabError, docker
+from lab.removal import remove
 from lab.steps import note, step
+from lab.story import App
 
 HOSTS = ("vps1", "vps2")
 
@@ -75,6 +77,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("hosts", help="show the hosts and how to log in")
     command = commands.add_parser("reset", help="replace a host with a bare one")
     command.add_argument("host")
+    command = commands.add_parser("remove", help="take an app off a host; engine and proxy stay")
+    command.add_argument("app")
+    command.add_argument("--host", default=HOSTS[0], help="default: %(default)s")
     command = commands.add_parser("releases", help="build and push releases")
     command.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     command = commands.add_parser("images", help="have the images")
@@ -102,6 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 list_hosts()
             case "reset":
                 reset(options.host)
+            case "remove":
+                remove(App(options.app, options.host))
             case "releases":
                 releases.ensure(options.names)
             case "images":

@@ -14,7 +14,11 @@ rm -rf "/opt/fairlead/$1" "/var/lib/fairlead/$1"
 def remove(app: App) -> None:
     """Remove the app's releases, data and files; the engine, the proxy and the app's site there stay.
 
+    There is nothing to do where the host does not run.
+
     Raises:
         AssertionError: it failed; the message has the host's words.
     """
+    if not app.host.is_running:
+        return
     app.on_host("sh", "-c", _SCRIPT, "sh", app.name)

@@ -51,12 +51,26 @@ def inventory_of(host: str) -> Path:
     return paths.INVENTORY if host == "vps1" else paths.STATE / f"inventory_{host}"
 
 
-def play(playbook: str, *arguments: str, inventory: Path = paths.INVENTORY, vault_password: Path = paths.VAULT_PASSWORD) -> Play:
-    """Run a playbook as a user does, against the lab's inventory."""
-    # A controller is a machine of its own; here it shares the cores with the host whose users are measured, so it yields.
-    command = ["nice", "ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
+def play(
+    playbook: str,
+    *arguments: str,
+    inventory: Path = paths.INVENTORY,
+    vault_password: Path = paths.VAULT_PASSWORD,
+    yielding: bool = False,
+) -> Play:
+    """Run a playbook as a user does, against the lab's inventory.
+
+    Args:
+        playbook: its name, without folder and suffix.
+        arguments: more words for ansible-playbook.
+        inventory: which one to use.
+        vault_password: file with the vault's password.
+        yielding: let other processes go first. A controller is a machine of its own; here it shares the cores with the
+            host, whose users are what a story is about.
+    """
+    command = ["ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
     done = subprocess.run(
-        [*command, f"playbooks/{playbook}.yml", *arguments],
+        [*(["nice"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments],
         cwd=paths.REPOSITORY,
         env={**os.environ, "ANSIBLE_CONFIG": str(paths.REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -87,7 +101,7 @@ class App:
     def play(self, playbook: str, *arguments: str, **variables: Any) -> Play:
         """Run a playbook for this app, with more variables for this run only."""
         extra = json.dumps({**self._variables, **variables})
-        return play(playbook, "-e", extra, *arguments, inventory=inventory_of(self.host.name))
+        return play(playbook, "-e", extra, *arguments, inventory=inventory_of(self.host.name), yielding=True)
 
     def deploy(self, tag: str, *arguments: str, **variables: Any) -> Play:
         """Run playbooks/deploy.yml for an image tag."""

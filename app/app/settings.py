@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     # Per worker: the server sees at most workers * (pool size + overflow) connections.
     database_pool_size: int = Field(5, ge=1, le=100)
     database_max_overflow: int = Field(5, ge=0, le=100)
-    # Longer than any stall of a busy host, shorter than the request's own limit: a request that waits is better than one refused.
+    # Longer than a stall of a busy host, shorter than the request's own limit: waiting is better than being refused.
     database_pool_timeout_seconds: Seconds = 15
     migration_lock_timeout_seconds: Seconds = 10
 

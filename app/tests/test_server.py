@@ -86,7 +86,7 @@ def test_recycled_workers_lose_no_request_and_keep_the_counts(start_server: Star
     with ThreadPoolExecutor(total // per_thread) as threads:
         futures = [threads.submit(ask) for _ in range(total // per_thread)]
         assert [status for future in futures for status in future.result()] == [200] * total
-    # 240 requests in lots of 40 to 44, spread over two workers: at least three were recycled, the last perhaps only now.
+    # 240 requests in lots of 40 to 44, by two workers: at least three were recycled, the last perhaps only now.
     wait_until(lambda: sum("Booting worker" in event["message"] for event in server.events()) > 4)
     assert len(list(server.metrics.glob("counter_*.db"))) == 2
     with server.client() as client:

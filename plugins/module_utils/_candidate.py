@@ -19,6 +19,8 @@ PROBE_INTERVAL = 0.1
 # How often the engine is asked whether the container still runs; a question costs some 30 ms of CPU.
 STATE_INTERVAL = 0.5
 SHOWN_ANSWERS = 5
+SHOWN_LOG_LINES = 30
+READ_LOG_LINES = 1000
 # Time for a container with a slow disk to be created and started.
 START_SECONDS = 120.0
 
@@ -141,12 +143,14 @@ class Candidate:
             "APP_EXIT",
             f"{self.title} exited with code {code} before it was ready",
             "mend the image or its configuration; its last log lines are below",
-            _docker.log_tail(container["Id"]),
+            _docker.log_tail(container["Id"], SHOWN_LOG_LINES),
         )
 
     def _not_ready(self, seconds: float, answers: List[str]) -> ReleaseError:
         container = self.container()
-        log = _docker.log_tail(container["Id"]) if container else []
+        # Without the traces of our own questions, which would be all there is to see.
+        tail = _docker.log_tail(container["Id"], READ_LOG_LINES) if container else []
+        log = [line for line in tail if self.settings["ready_path"] not in line][-SHOWN_LOG_LINES:]
         wrong = bool(answers) and "but from release" in answers[-1]
         return ReleaseError(
             "WRONG_RELEASE" if wrong else "NOT_READY",

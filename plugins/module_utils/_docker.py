@@ -184,7 +184,7 @@ def running_releases(app: str) -> List[str]:
     return sorted({c["Config"]["Labels"][RELEASE_LABEL] for c in containers(app) if c["State"]["Running"]})
 
 
-def log_tail(identifier: str, lines: int = 30) -> List[str]:
+def log_tail(identifier: str, lines: int) -> List[str]:
     """Return the last log lines of a container, standard output and error together."""
     return run(["docker", "logs", "--tail", str(lines), identifier], merge=True).out.splitlines()
 
