@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def play(
     """
     command = ["ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
     done = subprocess.run(
-        [*(["nice"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments],
+        [*(["nice", "-n", "15"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments],
         cwd=paths.REPOSITORY,
         env={**os.environ, "ANSIBLE_CONFIG": str(paths.REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -119,7 +120,7 @@ class App:
         return file
 
     @contextmanager
-    def load(self, rate: float = 200, **options: Any) -> Iterator[RunningProbe]:
+    def load(self, rate: float = 100, **options: Any) -> Iterator[RunningProbe]:
         """Keep load on the app during the block; afterwards the yielded probe has the report."""
         with running(connect=f"{self.host.address}:443", host=self.domain, ca=self.authority, rate=rate, **options) as probe:
             yield probe
@@ -134,6 +135,19 @@ class App:
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
         finally:
             connection.close()
+
+    def settle(self, within_seconds: float = 60) -> None:
+        """Wait until the app answers promptly, five times in a row: what a busy start left waiting has been served.
+
+        Raises:
+            AssertionError: it does not within that time.
+        """
+        deadline, prompt = time.monotonic() + within_seconds, 0
+        while prompt < 5:
+            started = time.monotonic()
+            assert started < deadline, "the app stays slow"
+            status, _, _ = self.get("/items?limit=1")
+            prompt = prompt + 1 if status == 200 and time.monotonic() - started < 0.25 else 0
 
     def on_host(self, *command: str) -> str:
         """Run an argument list as root on the host and return its output. Raises AssertionError when it fails."""

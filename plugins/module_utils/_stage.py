@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -29,6 +30,7 @@ LEASE_SECONDS = 60
 # While a stage runs its lock protects it; the lease must only outlast it.
 STAGE_SECONDS = 7200
 
+NICE = 10
 # The engine's own default.
 DEFAULT_STOP_SECONDS = 10
 
@@ -147,6 +149,8 @@ def failure(error: ReleaseError, stage: Stage) -> Result:
 def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:
     """Run a stage as an Ansible module."""
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    # Users of the live release go first where the host is short of CPU; containers are not affected, only our own work.
+    os.nice(NICE)
     stage = Stage(module)
     try:
         result = work(stage)
