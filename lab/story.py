@@ -71,7 +71,7 @@ def play(
     """
     command = ["ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
     done = subprocess.run(
-        [*(["nice", "-n", "15"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments],
+        [*(["nice", "-n", "10"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments],
         cwd=paths.REPOSITORY,
         env={**os.environ, "ANSIBLE_CONFIG": str(paths.REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,

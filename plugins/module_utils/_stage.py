@@ -30,7 +30,7 @@ LEASE_SECONDS = 60
 # While a stage runs its lock protects it; the lease must only outlast it.
 STAGE_SECONDS = 7200
 
-NICE = 10
+NICE = 5
 # The engine's own default.
 DEFAULT_STOP_SECONDS = 10
 

@@ -2,12 +2,23 @@
 
 import threading
 from itertools import cycle
+from pathlib import Path
+
+import pytest
+import yaml
 
 from lab.story import App, mixed_load_was_served
 
 SWITCHES = 20
 # Requests per second in total. Tells of a drop lasting 5 ms or more.
 RATE = 200
+VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "variables.yml").read_text())
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    """The app with the scenario's variables."""
+    return App("upgrade", variables=VARIABLES)
 
 
 def test_switches_under_load_fail_no_request(app: App) -> None:

@@ -72,7 +72,7 @@ def test_the_rate_is_kept_and_shared_by_all_kinds(certificates: Certificates) ->
     counts = [report.by_kind[kind].requests for kind in ("keepalive", "fresh", "http2")]
     total = sum(counts)
     assert total == pytest.approx(report.seconds * 300, rel=0.2)
-    assert counts == [pytest.approx(total * share, abs=3) for share in (0.6, 0.1, 0.3)]
+    assert counts == [pytest.approx(total * share, abs=3) for share in (0.7, 0.1, 0.2)]
 
 
 @pytest.mark.parametrize(
