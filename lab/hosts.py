@@ -9,7 +9,7 @@ from functools import cache
 from ipaddress import IPv4Address
 
 from lab import containers, images, network, paths, registry
-from lab.docker import LABEL, LabError, attempt, docker, inspect
+from lab.docker import LABEL, LabError, attempt, docker, inspect, labels
 from lab.secret import ssh_key
 from lab.steps import note, step
 
@@ -85,9 +85,19 @@ class Host:
         """Whether a machine made now would differ from this one."""
         return not containers.is_current(self.name, images.HOST.name, self._options())
 
+    @property
+    def lets_us_in(self) -> bool:
+        """Whether the machine knows this checkout's keys; one that another checkout made does not."""
+        found = inspect("container", self.name)
+        return found is not None and labels(found).get(f"{LABEL}.access") == self._access()
+
     def ensure(self) -> None:
-        """Make or start the machine where needed; one that is there stays: somebody may be working on it."""
-        if inspect("container", self.name) is None:
+        """Make or start the machine where needed; one that is there stays: somebody may be working on it.
+
+        One that does not let us in is of no use, and is replaced.
+        """
+        if not self.lets_us_in:
+            containers.remove(self.name, self.volume)
             self._create()
         elif self.is_outdated:
             note(f"{self.name} was made from an older image; `python -m lab reset {self.name}` replaces it")
@@ -127,8 +137,11 @@ class Host:
             *("--privileged", "--cgroupns=private", "--env", "container=docker", *_cgroup_options()),
             *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"),
             *("--volume", f"{self.volume}:/var/lib/docker"),  # an overlay cannot lie on the container's own overlay
-            *("--label", f"{LABEL}.access={ssh_key(paths.SSH_KEY.name)} {self.host_key()}"),
+            *("--label", f"{LABEL}.access={self._access()}"),
         ]
+
+    def _access(self) -> str:
+        return f"{ssh_key(paths.SSH_KEY.name)} {self.host_key()}"
 
     def host_key(self) -> str:
         """Return the public host key, which outlives a reset."""
