@@ -33,7 +33,8 @@ _MOVING = frozenset(
 )
 # Short, because the socket's path must fit into 108 bytes and the name becomes part of network aliases.
 _APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
-_RESERVED_NAMES = frozenset({"edge"})
+# The proxy's project, and the networks that Docker has by itself: an app's network has the app's name.
+_RESERVED_NAMES = frozenset({"edge", "bridge", "default", "host", "none"})
 _HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REPOSITORY = re.compile(r"([a-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -65,7 +66,7 @@ def app_name_problem(name: object) -> Optional[str]:
     if not isinstance(name, str) or not _APP_NAME.fullmatch(name):
         return f"{_shown(name)} is not a valid app name (lower-case letters, digits, '-'; starts with a letter; at most 30)"
     if name in _RESERVED_NAMES or name.endswith("-data"):
-        return f"{_shown(name)} is reserved ('edge' is the proxy, NAME-data the data services of NAME)"
+        return f"{_shown(name)} is reserved (for the proxy, a network of Docker's own, or, as NAME-data, the data services of NAME)"
     return None
 
 

@@ -1,6 +1,14 @@
 """One release, the next one, and back: nobody who uses the app notices."""
 
+import pytest
+
 from lab.story import App, mixed_load_was_served
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    """The app that converge deployed."""
+    return App("main-story")
 
 
 def test_upgrade_and_rollback_under_load(app: App) -> None:

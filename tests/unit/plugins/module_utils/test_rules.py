@@ -58,6 +58,7 @@ UNFIT: list[tuple[Rule, list[tuple[Any, str]]]] = [
             ("shop\n", "not a valid app name"),
             (7, "not a valid app name"),
             ("edge", "reserved"),
+            *((name, "reserved") for name in ("bridge", "default", "host", "none")),  # networks that Docker has by itself
             ("shop-data", "reserved"),  # what the data services of `shop` are called
         ],
     ),
