@@ -7,7 +7,7 @@ import yaml
 
 from lab.story import App, mixed_load_was_served
 
-VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "variables.yml").read_text())
+VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "vars" / "main.yml").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from lab.story import App, mixed_load_was_served
 SWITCHES = 20
 # Requests per second in total. Tells of a drop lasting 5 ms or more.
 RATE = 200
-VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "variables.yml").read_text())
+VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "vars" / "main.yml").read_text())
 
 
 @pytest.fixture(scope="session")
