@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lab import paths
+from lab import invariants, paths
 from lab.hosts import Host
 from lab.probe import RunningProbe, running
 
@@ -52,14 +52,14 @@ def inventory_of(host: str) -> Path:
     return paths.INVENTORY if host == "vps1" else paths.STATE / f"inventory_{host}"
 
 
-def play(
+def invocation(
     playbook: str,
     *arguments: str,
     inventory: Path = paths.INVENTORY,
     vault_password: Path = paths.VAULT_PASSWORD,
     yielding: bool = False,
-) -> Play:
-    """Run a playbook as a user does, against the lab's inventory.
+) -> tuple[list[str], dict[str, str]]:
+    """Return the words and the environment that run a playbook as a user does, against the lab's inventory.
 
     Args:
         playbook: its name, without folder and suffix.
@@ -70,10 +70,18 @@ def play(
             host, whose users are what a story is about.
     """
     command = ["ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
+    environment = {"ANSIBLE_CONFIG": str(paths.REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    words = [*(["nice", "-n", "10"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments]
+    return words, {**os.environ, **environment}
+
+
+def play(playbook: str, *arguments: str, **options: Any) -> Play:
+    """Run a playbook to its end; `options` as for `invocation`."""
+    command, environment = invocation(playbook, *arguments, **options)
     done = subprocess.run(
-        [*(["nice", "-n", "10"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments],
+        command,
         cwd=paths.REPOSITORY,
-        env={**os.environ, "ANSIBLE_CONFIG": str(paths.REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -101,8 +109,18 @@ class App:
 
     def play(self, playbook: str, *arguments: str, **variables: Any) -> Play:
         """Run a playbook for this app, with more variables for this run only."""
-        extra = json.dumps({**self._variables, **variables})
-        return play(playbook, "-e", extra, *arguments, inventory=inventory_of(self.host.name), yielding=True)
+        return play(playbook, *self._words(variables), *arguments, **self._options)
+
+    def invocation(self, playbook: str, *arguments: str, **variables: Any) -> tuple[list[str], dict[str, str]]:
+        """Return the words and the environment with which `play` would run a playbook."""
+        return invocation(playbook, *self._words(variables), *arguments, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"inventory": inventory_of(self.host.name), "yielding": True}
+
+    def _words(self, variables: dict[str, Any]) -> tuple[str, str]:
+        return "-e", json.dumps({**self._variables, **variables})
 
     def deploy(self, tag: str, *arguments: str, **variables: Any) -> Play:
         """Run playbooks/deploy.yml for an image tag."""
@@ -194,14 +212,8 @@ class App:
         return "\n".join(sorted(f"{tree}{images}{containers}".splitlines()))
 
     def assert_tidy(self) -> None:
-        """Check what holds after every run, failed or not: one release serves, and nothing is left over."""
-        status, headers, body = self.get("/ready")
-        assert (status, headers["x-release"]) == (200, self.live), body
-        assert list(self.running()) == [f"{self.name}-{self.live}-api-1"]
-        assert [r["id"] for r in self.releases.values() if r["status"] in ("live", "prepared")] == [self.live]
-        leftovers = self.on_host("find", f"/opt/fairlead/{self.name}", "-name", ".*.new", "-o", "-name", "lease.json")
-        assert leftovers == ""
-        assert self.on_host("find", "/run", "-maxdepth", "1", "-name", "fairlead-registry-*") == ""
+        """Check what holds after every run, failed or not: one release serves, the records are true, and nothing is left over."""
+        invariants.assert_tidy(self)
 
 
 class _AddressedConnection(http.client.HTTPConnection):
