@@ -1,12 +1,18 @@
-"""What the scenarios' tests share: the app under test, and the host as testinfra sees it."""
+"""What the scenarios' tests share: the app under test, the host as testinfra sees it, and what must hold when all is over."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import testinfra
+from ansible.plugins.loader import init_plugin_loader
 
+from lab import invariants, paths
 from lab.story import App
+
+# Makes `ansible_collections.fairlead.fastapi` importable, the way Ansible itself imports collections.
+init_plugin_loader([str(paths.REPOSITORY / ".ansible" / "collections")])
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +25,11 @@ def app() -> App:
 def server(app: App) -> Any:
     """The host that the app runs on."""
     return testinfra.get_host(f"docker://{app.host.name}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_invariants_hold(request: pytest.FixtureRequest, app: App) -> Iterator[None]:
+    """Whatever a scenario did to its app: in the end every invariant holds. After a failed test that is not worth the time."""
+    yield
+    if not request.session.testsfailed:
+        invariants.assert_all(app)
