@@ -184,6 +184,12 @@ class App:
         ledger = json.loads(self.on_host("cat", f"/opt/fairlead/{self.name}/ledger.json"))
         return {record["id"]: record for record in ledger["releases"]}
 
+    @property
+    def journal(self) -> dict[str, Any]:
+        """What the journal says of the current or last run."""
+        entry: dict[str, Any] = json.loads(self.on_host("cat", f"/opt/fairlead/{self.name}/journal.json"))
+        return entry
+
     def containers(self) -> list[dict[str, Any]]:
         """`docker inspect` of all containers of the app's releases."""
         listing = self.on_host("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=fairlead.app={self.name}")
