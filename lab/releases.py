@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from platform import machine
 
 from lab import images, paths, registry
 from lab.docker import LabError
@@ -21,13 +22,14 @@ BUILD_SECRETS = {
 
 @dataclass(frozen=True)
 class Release:
-    """One tag: the folder under lab/releases that is laid over `parent`, and its build arguments."""
+    """One tag: the folder under lab/releases that is laid over `parent`, its build arguments, and its platform when it is not this one."""
 
     tag: str
     folder: str
     parent: str = BASE
     service: str = "shop"
     arguments: dict[str, str] = field(default_factory=dict)
+    platform: str | None = None
 
     @property
     def name(self) -> str:
@@ -40,6 +42,7 @@ class Release:
         return f"{LOCAL}/{self.service}:{self.tag}"
 
 
+OTHER_PLATFORM = "linux/amd64" if machine() in ("aarch64", "arm64") else "linux/arm64"
 # Broken releases know the schema of v2, so that they fail for their own reason on a host that has it already.
 V2 = f"{LOCAL}/shop:v2"
 RELEASES = (
@@ -49,6 +52,11 @@ RELEASES = (
     Release("never_ready", "late", V2, arguments={"READY_AFTER_SECONDS": "inf"}),
     Release("crashing", "crashing", V2),
     Release("dying", "dying", V2),
+    Release("flapping", "flapping", V2),
+    Release("failing", "failing", V2),
+    Release("unruly", "unruly", V2),
+    Release("large", "large", V2, arguments={"BALLAST_MEGABYTES": "64"}),
+    Release("other_platform", "other_platform", V2, platform=OTHER_PLATFORM),
     Release("bad_migration", "bad_migration", V2),
     Release("hanging_migration", "hanging_migration", V2),
     Release("1", "foreign", images.DEBIAN, service="foreign"),
@@ -69,14 +77,19 @@ def select(names: Iterable[str]) -> list[Release]:
     return [known[name] for name in wanted]
 
 
+def secret_options() -> list[str]:
+    """Return the options that hand this machine's package mirror to a build; they are no part of what the build makes."""
+    found = [f"id={name},src={file}" for name, file in BUILD_SECRETS.items() if Path(file).is_file()]
+    return [word for secret in found for word in ("--secret", secret)]
+
+
 def build_base() -> None:
     """Have the reference app's image, as app/Dockerfile makes it, in the engine."""
     content = content_hash([image_id(images.PYTHON)], [paths.APP])
     if is_current(BASE, content, official=False):
         return
-    secrets = [f"id={name},src={file}" for name, file in BUILD_SECRETS.items() if Path(file).is_file()]
     with step(f"image {BASE}"):
-        images.build(BASE, paths.APP, content, *(word for secret in secrets for word in ("--secret", secret)))
+        images.build(BASE, paths.APP, content, *secret_options())
 
 
 def build(release: Release) -> None:
@@ -87,11 +100,12 @@ def build(release: Release) -> None:
     folder = paths.RELEASES / release.folder
     arguments = {"PARENT": release.parent, "VERSION": release.tag, **release.arguments}
     options = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+    options += ["--platform", release.platform] if release.platform else []
     content = content_hash([image_id(release.parent), *options], [folder])
     if not is_current(release.image, content, official=False):
         with step(f"image {release.image}"):
             options += ["--label", f"org.opencontainers.image.version={release.tag}"]
-            images.build(release.image, folder, content, *options)
+            images.build(release.image, folder, content, *options, *secret_options())
 
 
 def ensure(names: Iterable[str] = ()) -> None:
