@@ -9,11 +9,20 @@ from lab.story import App, Play, play
 
 BARE = paths.STATE / "inventory_vps2"
 
-TAGS = ["latest", "stable", "main", "v1;touch x", "$(id)", "-x", "a b", "x" * 300, "{{ lookup('pipe', 'touch /tmp/fairlead-pwned') }}", ""]
+MOVING = ["latest", "stable", "main", ""]
+HOSTILE = ["v1;touch x", "$(id)", "-x", "a b", "x" * 300, "{{ lookup('pipe', 'touch /tmp/fairlead-pwned') }}"]
 
 
-@pytest.mark.parametrize("tag", TAGS)
-def test_a_tag_that_is_not_fit_is_refused(app: App, tag: str) -> None:
+@pytest.mark.parametrize("tag", MOVING)
+def test_a_tag_that_may_move_is_refused(app: App, tag: str) -> None:
+    refused(app, app.deploy(tag), "image_tag", "-e image_tag=<tag>")
+
+
+@pytest.mark.parametrize("tag", HOSTILE)
+@pytest.mark.fault(
+    row=45, fault="a tag made to be run as a command", code="CONFIG", serves="the old release", says="how to set the tag"
+)
+def test_a_hostile_tag_is_refused(app: App, tag: str) -> None:
     refused(app, app.deploy(tag), "image_tag", "-e image_tag=<tag>")
     assert not Path("/tmp/fairlead-pwned").exists()
 
@@ -22,6 +31,13 @@ def test_no_tag_at_all(app: App) -> None:
     refused(app, app.play("deploy"), "image_tag is not set", "-e image_tag=<tag>")
 
 
+@pytest.mark.fault(
+    row=44,
+    fault="variables that are missing, misspelt, of the wrong type or unfit",
+    code="CONFIG",
+    serves="the old release",
+    says="every problem at once, with where to set it",
+)
 def test_every_problem_is_told_at_once(app: App) -> None:
     bad = {
         "app_domain": "https://shop.lab",
@@ -36,19 +52,31 @@ def test_every_problem_is_told_at_once(app: App) -> None:
     refused(app, play, "6 to mend", *hints)
 
 
+@pytest.mark.fault(row=1, fault="the tag does not exist", code="IMAGE_NOT_FOUND", serves="the old release", says="repository and tag")
 def test_an_unknown_tag(app: App) -> None:
     before = app.running()
-    app.deploy("no-such-tag").failed_with("IMAGE_NOT_FOUND")
+    play = app.deploy("no-such-tag").failed_with("IMAGE_NOT_FOUND")
+    assert "registry.lab:5000/shop/api:no-such-tag" in play.output
     assert app.running() == before
     app.assert_tidy()
 
 
+@pytest.mark.fault(
+    row=4,
+    fault="the registry refuses the password",
+    code="REGISTRY_AUTH",
+    serves="the old release",
+    says="which variables hold user and password, not the password",
+)
 def test_a_wrong_registry_password(app: App) -> None:
     output = app.deploy("v2", app_registry_password="certainly-wrong").failed_with("REGISTRY_AUTH").output
     assert "app_registry_password" in output and "certainly-wrong" not in output.partition("PLAY [")[2]
     app.assert_tidy()
 
 
+@pytest.mark.fault(
+    row=43, fault="a wrong vault password", code="", serves="the old release; the host is not asked", says="that the vault cannot be read"
+)
 def test_a_wrong_vault_password(app: App, tmp_path: Path) -> None:
     wrong = tmp_path / "password"
     wrong.write_text("not the password")
@@ -69,6 +97,9 @@ def test_a_deploy_before_provisioning(app: App) -> None:
     assert "NOT_PROVISIONED" in output and "NETWORK_MISSING" in output and "playbooks/provision.yml" in output
 
 
+@pytest.mark.fault(
+    row=53, fault="a rollback with no earlier release", code="NO_TARGET", serves="the live release", says=""
+)
 def test_a_rollback_with_no_earlier_release(app: App) -> None:
     app.rollback().failed_with("NO_TARGET")
     app.assert_tidy()

@@ -4,9 +4,24 @@ import pytest
 
 from lab.story import App, mixed_load_was_served
 
+OLD = "the old release; the schema is as before"
 CASES = [
-    pytest.param("bad_migration", {}, "MIGRATION_FAILED", "SELECT 1 / 0", id="fails"),
-    pytest.param("hanging_migration", {"app_release_migrate_seconds": 12}, "MIGRATION_TIMEOUT", "Running upgrade 0002", id="hangs"),
+    pytest.param(
+        "bad_migration",
+        {},
+        "MIGRATION_FAILED",
+        "SELECT 1 / 0",
+        id="fails",
+        marks=pytest.mark.fault(row=22, fault="SQL error in a migration", code="MIGRATION_FAILED", serves=OLD, says="statement and error"),
+    ),
+    pytest.param(
+        "hanging_migration",
+        {"app_release_migrate_seconds": 12},
+        "MIGRATION_TIMEOUT",
+        "Running upgrade 0002",
+        id="hangs",
+        marks=pytest.mark.fault(row=24, fault="a migration hangs", code="MIGRATION_TIMEOUT", serves=OLD, says="limit, output so far"),
+    ),
 ]
 
 

@@ -4,18 +4,39 @@ import pytest
 
 from lab.story import App, mixed_load_was_served
 
+OLD = "the old release"
 CASES = [
-    pytest.param("never_ready", {"app_release_ready_seconds": 10}, "NOT_READY", ("HTTP 503",), id="never ready"),
-    pytest.param("crashing", {}, "APP_EXIT", ("exited with code 1", "Traceback"), id="crashes at start"),
+    pytest.param(
+        "never_ready",
+        {"app_release_ready_seconds": 10},
+        "NOT_READY",
+        ("HTTP 503",),
+        id="never ready",
+        marks=pytest.mark.fault(row=14, fault="never ready (503)", code="NOT_READY", serves=OLD, says="last answers, last log lines"),
+    ),
+    pytest.param(
+        "crashing",
+        {},
+        "APP_EXIT",
+        ("exited with code 1", "Traceback"),
+        id="crashes at start",
+        marks=pytest.mark.fault(row=13, fault="exits at its start", code="APP_EXIT", serves=OLD, says="exit code, traceback"),
+    ),
     pytest.param(
         "v4",
         {"app_release_identity": "header:X-Other", "app_release_ready_seconds": 10},
         "WRONG_RELEASE",
         ("unknown instead of",),
         id="somebody else",
+        marks=pytest.mark.fault(row=17, fault="answers 200, as another release", code="WRONG_RELEASE", serves=OLD, says="both ids"),
     ),
     pytest.param(
-        "v4", {"app_release_memory": "24m", "app_release_migrate": False}, "APP_EXIT", ("app_release_memory",), id="out of memory"
+        "v4",
+        {"app_release_memory": "24m", "app_release_migrate": False},
+        "APP_EXIT",
+        ("exited with code 137", "app_release_memory"),
+        id="out of memory",
+        marks=pytest.mark.fault(row=12, fault="out of memory at its start", code="APP_EXIT", serves=OLD, says="exit code 137, the limit"),
     ),
 ]
 
@@ -39,6 +60,7 @@ def test_the_old_release_serves_on(app: App, tag: str, variables: dict[str, obje
     app.assert_tidy()
 
 
+@pytest.mark.fault(row=15, fault="ready slowly, before the deadline", code="", serves="the new release", says="")
 def test_a_slow_start_is_waited_for(app: App) -> None:
     with app.load() as load:
         app.deploy("slow").succeeded()

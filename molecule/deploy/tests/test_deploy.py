@@ -44,6 +44,7 @@ def test_a_changed_setting_alone_is_a_new_release(app: App) -> None:
     app.assert_tidy()
 
 
+@pytest.mark.fault(row=60, fault="`--check --diff` of a deploy", code="", serves="the old release", says="what would change")
 def test_check_mode_of_a_second_deploy_tells_and_changes_nothing(app: App) -> None:
     before = app.fingerprint()
     play = app.deploy("v2", "--check", "--diff").succeeded()
@@ -52,6 +53,7 @@ def test_check_mode_of_a_second_deploy_tells_and_changes_nothing(app: App) -> No
     assert play.changed > 0
 
 
+@pytest.mark.fault(row=60, fault="`--check --diff` of a first deploy", code="", serves="nothing, as before", says="what would be there")
 def test_check_mode_of_a_first_deploy_tells_and_changes_nothing(provisioned: App) -> None:
     before = provisioned.fingerprint()
     play = provisioned.deploy("v1", "--check", "--diff").succeeded()

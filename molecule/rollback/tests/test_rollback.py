@@ -1,5 +1,7 @@
 """A rollback is one command, and goes where the operator expects."""
 
+import pytest
+
 from lab.story import App, mixed_load_was_served
 
 
@@ -20,6 +22,7 @@ def test_configuration_goes_back_with_the_image(app: App) -> None:
     assert container["HostConfig"]["Memory"] == 512 * 1024 * 1024
 
 
+@pytest.mark.fault(row=53, fault="a second rollback, with nothing earlier", code="NO_TARGET", serves="the live release", says="that this is the first")
 def test_with_nothing_earlier_it_is_refused(app: App) -> None:
     before = app.fingerprint()
     play = app.rollback().failed_with("NO_TARGET")
@@ -40,6 +43,7 @@ def test_a_release_that_never_served_is_refused(app: App) -> None:
     app.assert_tidy()
 
 
+@pytest.mark.fault(row=51, fault="`docker image prune --all` before a rollback", code="", serves="the earlier release", says="")
 def test_the_image_comes_back_by_digest_when_it_was_pruned(app: App) -> None:
     previous = app.releases[app.live]["previous"]
     app.on_host("docker", "compose", "--project-name", f"{app.name}-{previous}", "rm", "--force", "--stop")

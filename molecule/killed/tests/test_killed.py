@@ -1,0 +1,159 @@
+"""A deploy may be killed at any of its phases: users notice nothing, and nobody has to clean up."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES
+
+from lab.controller import Controller, deploying
+from lab.freeze import Watch, watching
+from lab.story import App, mixed_load_was_served
+
+RATE = 100
+# They share a schema, so that any of them can follow any other.
+TAGS = ("v2", "v3", "v4", "v5")
+# A phase may last a millisecond; a run that was not stopped in time is let go to its end.
+ATTEMPTS = 4
+ANSWER_SECONDS = 60.0
+PLAIN_LOAD = {"profile": "foreign", "paths": ["/health", "/items?limit=1"]}
+
+SERVES = "the old release before the switch, the new one after it"
+POWER = "the host loses power and starts again, at every phase"
+SAYS = "which release was completed or cleared away, and at which phase its run had ended"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A deploy of `tag` that stands still at a phase; `serving` is the release that users must get now."""
+
+    tag: str
+    serving: str
+    controller: Controller
+    stage: Watch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schema_of_v2(app: App) -> None:
+    """All the releases here share the schema of v2."""
+    app.deploy("v2").succeeded()
+
+
+@pytest.fixture(autouse=True)
+def clocked(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Tell how long each case takes."""
+    begin = time.monotonic()
+    yield
+    with capsys.disabled():
+        print(f" {time.monotonic() - begin:.0f} s", flush=True)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.fault(row=33, fault="the controller is killed with SIGKILL, at every phase", code="", serves=SERVES, says=SAYS)
+def test_the_controller_is_killed(app: App, phase: str) -> None:
+    with app.load(RATE) as load:
+        with deploy_stopped(app, phase) as deploy:
+            deploy.controller.kill()
+            the_right_release_serves(app, phase, deploy)
+            deploy.stage.thaw()
+        the_same_deploy_again_succeeds(app, phase, deploy.tag)
+        a_rollback_succeeds(app)
+    mixed_load_was_served(load)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.fault(row=34, fault="the SSH connection is cut, at every phase", code="", serves=SERVES, says=SAYS)
+def test_the_connection_is_cut(app: App, phase: str) -> None:
+    with app.load(RATE) as load:
+        with deploy_stopped(app, phase) as deploy:
+            deploy.stage.cut()
+            play = deploy.controller.wait()
+            assert play.code == 4 and "UNREACHABLE!" in play.output, play.output
+            the_right_release_serves(app, phase, deploy)
+            deploy.stage.thaw()
+        the_same_deploy_again_succeeds(app, phase, deploy.tag)
+        a_rollback_succeeds(app)
+    mixed_load_was_served(load)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.fault(
+    row=35, fault="the host loses power and starts again, at every phase", code="", serves=f"after the boot {SERVES}", says=SAYS
+)
+def test_the_host_loses_power(app: App, phase: str) -> None:
+    with ExitStack() as afterwards:
+        with app.load(RATE, **PLAIN_LOAD) as load:
+            deploy = afterwards.enter_context(deploy_stopped(app, phase))
+        app.host.kill()
+        deploy.controller.kill()
+    assert load.report.failed == 0, load.report.failures
+    app.host.start()
+    await_answer(app)
+    the_right_release_serves(app, phase, deploy)
+    with app.load(RATE) as load:
+        tag = another_tag(app)
+        play = app.deploy(tag).succeeded()
+        assert (phase == PHASES[-1]) != ("RECOVERED: " in play.output), play.output
+        assert app.releases[app.live]["tag"] == tag
+        app.assert_tidy()
+        a_rollback_succeeds(app)
+    mixed_load_was_served(load)
+
+
+@contextmanager
+def deploy_stopped(app: App, phase: str) -> Iterator[Stopped]:
+    """Begin a deploy, and stop it when its journal says that it has reached the phase."""
+    for _ in range(ATTEMPTS):
+        old, tag = app.live, another_tag(app)
+        with watching(app, phase) as stage, deploying(app, tag) as controller:
+            if stage.reached():
+                assert stage.release or phase == PHASES[0]
+                switched = PHASES.index(phase) >= PHASES.index("SWITCHED")
+                yield Stopped(tag, stage.release if switched and stage.release else old, controller, stage)
+                return
+            stage.close()
+            play = controller.wait()
+            assert play.code == 0, f"it was not stopped in time at {phase}, and then failed\n{play.output}"
+    raise AssertionError(f"the deploy was never stopped in time at {phase}")
+
+
+def the_right_release_serves(app: App, phase: str, deploy: Stopped) -> None:
+    """Check what users get while the journal still says the phase."""
+    assert app.journal["phase"] == phase
+    status, headers, body = app.get("/ready")
+    assert (status, headers["x-release"]) == (200, deploy.serving), body
+
+
+def the_same_deploy_again_succeeds(app: App, phase: str, tag: str) -> None:
+    """Do what an operator does who knows nothing: the same again. It tells what it found, and the tag is live."""
+    play = app.deploy(tag).succeeded()
+    assert (phase == PHASES[-1]) != ("RECOVERED: " in play.output), play.output
+    assert app.releases[app.live]["tag"] == tag
+    app.assert_tidy()
+
+
+def a_rollback_succeeds(app: App) -> None:
+    """Go back to the release before."""
+    before = app.releases[app.live]["previous"]
+    app.rollback().succeeded()
+    assert app.live == before
+    app.assert_tidy()
+
+
+def another_tag(app: App) -> str:
+    """Return a tag that is not live."""
+    live = app.releases[app.live]["tag"]
+    return next(tag for tag in TAGS if tag != live)
+
+
+def await_answer(app: App) -> None:
+    """Wait until the app answers after a boot."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        with suppress(OSError):
+            if app.get("/ready")[0] == 200:
+                return
+        assert time.monotonic() < deadline, f"no answer {ANSWER_SECONDS:g} s after the boot"
+        time.sleep(0.1)
