@@ -57,6 +57,8 @@ def _variables() -> dict[str, Any]:
         "docker_engine_registry_mirrors": [f"https://{MIRROR.host}"],
         "docker_engine_registry_certificates": {REGISTRY.host: authority, MIRROR.host: authority},
         "edge_proxy_tls": "internal",
+        # Long enough to see a crash; what a longer watch finds is told in the stories that are about it.
+        "app_release_bake_seconds": 1,
     }
 
 

@@ -24,6 +24,12 @@ options:
     description: Who runs it, for the message that another run gets meanwhile.
     type: str
     required: true
+  lease_seconds:
+    description:
+      - How long the right to release lasts between two stages. After a controller that died, the next run waits for its end at most.
+      - Where many hosts are released one after the other, each waits for the others.
+    type: float
+    default: 15
 requirements:
   - Python 3.9 or newer, Docker Engine 24 or newer and its Compose plugin, on the host.
 attributes:
@@ -35,6 +41,25 @@ attributes:
     description: Has no files to compare.
 author:
   - Fairlead contributors (@fairlead)
+"""
+
+    BEGIN = r"""
+options:
+  registry_username:
+    description: User at the image's registry; empty for anonymous.
+    type: str
+    default: ''
+  registry_password:
+    description: That user's password.
+    type: str
+    default: ''
+  controller_clock:
+    description: The controller's time in seconds since 1970, to tell when the host's clock is off. Not compared when it is left out.
+    type: float
+  settings:
+    description: How the release is probed, migrated, watched and stopped, and what the host must have for it.
+    type: dict
+    required: true
 """
 
     RELEASE = r"""

@@ -59,14 +59,14 @@ class Bundle:
         content = {key: value for key, value in asdict(self).items() if key != "tag"}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def write(self, paths: AppPaths, release: str) -> None:
-        """Write the bundle of `release`: whole, or not at all."""
+    def write(self, paths: AppPaths, release: str, previous: Optional[str]) -> None:
+        """Write the bundle of `release`, prepared while `previous` is live: whole, or not at all."""
         final = paths.bundle(release)
         staging = final.with_name(f".{release}.new")
         shutil.rmtree(staging, ignore_errors=True)
         try:
             staging.mkdir(mode=0o700, parents=True)
-            self._write_files(staging, release)
+            self._write_files(staging, release, previous)
             staging.rename(final)
             sync_directory(final.parent)
         except OSError as error:
@@ -74,7 +74,7 @@ class Bundle:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
-    def _write_files(self, directory: Path, release: str) -> None:
+    def _write_files(self, directory: Path, release: str, previous: Optional[str]) -> None:
         host = {"FAIRLEAD_APP": self.app, "FAIRLEAD_RELEASE": release, "FAIRLEAD_IMAGE": f"{self.image}@{self.digest}"}
         write_atomically(directory / ".env", _dotenv.render(host))
         write_atomically(directory / COMPOSE, self.compose)
@@ -87,12 +87,14 @@ class Bundle:
             directory / RECORD,
             {
                 "id": release,
+                "previous": previous,
                 "app": self.app,
                 "image": self.image,
                 "tag": self.tag,
                 "digest": self.digest,
                 "fingerprint": self.fingerprint(),
                 "settings": self.settings,
+                "files": checksums(directory),
             },
         )
 
@@ -114,6 +116,24 @@ def read_record(paths: AppPaths, release: str) -> Dict[str, Any]:
     if record is None:
         raise ReleaseError("BUNDLE_MISSING", f"{paths.bundle(release)} is gone", "deploy that image tag again")
     return dict(record)
+
+
+def checksums(directory: Path) -> Dict[str, str]:
+    """Return the SHA-256 of each file of a bundle but its record, by its path in the bundle."""
+    files = sorted(file for file in directory.rglob("*") if file.is_file() and file != directory / RECORD)
+    return {str(file.relative_to(directory)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def all_records(paths: AppPaths) -> List[Dict[str, Any]]:
+    """Return what the bundles on this host say of themselves, as far as a ledger wants to know; damaged ones are left out."""
+    found = []
+    for directory in paths.releases.glob("r*"):
+        try:
+            record = read_record(paths, directory.name)
+        except ReleaseError:
+            continue
+        found.append({"id": directory.name, **{key: record.get(key) for key in ("image", "tag", "digest", "previous")}})
+    return found
 
 
 def has_record(paths: AppPaths, release: Optional[str]) -> bool:

@@ -47,6 +47,11 @@ class Candidate:
     def title(self) -> str:
         return f"{self.id} ({self.record['image']}:{self.record['tag']})"
 
+    @property
+    def image(self) -> str:
+        """The image by digest."""
+        return f"{self.record['image']}@{self.record['digest']}"
+
     def container(self) -> Optional[Dict[str, Any]]:
         """Return `docker inspect` of the serving container, or None."""
         found = [
@@ -93,6 +98,12 @@ class Candidate:
                 done.err.splitlines()[-15:],
             )
 
+    def keep_running(self) -> None:
+        """Have the engine start the release again after a crash or a reboot."""
+        for container in _docker.containers(self.paths.app, self.id):
+            if not _docker.is_kept_running(container):
+                _docker.keep_running(container["Id"])
+
     def listener(self, container: Dict[str, Any]) -> Listener:
         """Return where the release itself listens, past the edge."""
         if self.settings["listen"] == "socket":
@@ -117,21 +128,28 @@ class Candidate:
         deadline = time.monotonic() + seconds
         wanted = int(self.settings["ready_successes"])
         answers: List[str] = []
-        listener, checked, good = None, 0.0, 0
+        listener, checked, good, passed, asked = None, 0.0, 0, 0, 0
         while time.monotonic() < deadline:
             if listener is None or time.monotonic() - checked > STATE_INTERVAL:
-                listener, checked = self.listener(self._running_container()), time.monotonic()
+                listener, checked = self.listener(self.running_container()), time.monotonic()
             answer = listener.get(self.settings["ready_path"])
             problem = verdict(answer, self.settings["identity"], self.id)
+            asked += 1
+            passed += not problem
             good = 0 if problem else good + 1
             if good >= wanted:
                 return answer
             if problem and (not answers or answers[-1] != problem):
                 answers.append(problem)
             time.sleep(PROBE_INTERVAL)
-        raise self._not_ready(seconds, answers)
+        raise self._not_ready(seconds, f"{passed} of {asked} answers were good", answers)
 
-    def _running_container(self) -> Dict[str, Any]:
+    def running_container(self) -> Dict[str, Any]:
+        """Return `docker inspect` of the serving container.
+
+        Raises:
+            ReleaseError: APP_EXIT when it does not run.
+        """
         container = self.container()
         if container is None:
             raise ReleaseError("APP_EXIT", f"the container of {self.title} is gone", "did somebody remove it? deploy again")
@@ -146,7 +164,7 @@ class Candidate:
             _docker.log_tail(container["Id"], SHOWN_LOG_LINES),
         )
 
-    def _not_ready(self, seconds: float, answers: List[str]) -> ReleaseError:
+    def _not_ready(self, seconds: float, tally: str, answers: List[str]) -> ReleaseError:
         container = self.container()
         # Without the traces of our own questions, which would be all there is to see.
         tail = _docker.log_tail(container["Id"], READ_LOG_LINES) if container else []
@@ -155,7 +173,7 @@ class Candidate:
         return ReleaseError(
             "WRONG_RELEASE" if wrong else "NOT_READY",
             f"{self.title} gave no {self.settings['ready_successes']} good answers in a row "
-            f"at {self.settings['ready_path']} within {seconds:g} s",
+            f"at {self.settings['ready_path']} within {seconds:g} s; {tally}",
             "the image must answer with its RELEASE (app_release_identity)"
             if wrong
             else "mend what the answers below name, or raise app_release_ready_seconds",
@@ -166,10 +184,6 @@ class Candidate:
                 *(f"  {line}" for line in log),
             ],
         )
-
-    def remove(self) -> None:
-        """Remove the release's containers, socket and bundle."""
-        remove_release(self.paths, self.id)
 
 
 def describe_exit(code: int) -> str:

@@ -4,20 +4,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 import shutil
-import tempfile
-from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import quote
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, run
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished, run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import pull_error_code, registry_of
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 QUESTION_SECONDS = 30.0
@@ -28,13 +25,6 @@ RELEASE_LABEL = "fairlead.release"
 LASTING = "unless-stopped"
 # Time for a container to end after SIGKILL, on top of its stop grace.
 KILL_SECONDS = 20.0
-
-_PULL_ADVICE = {
-    "IMAGE_NOT_FOUND": "check image_tag and app_image, and that the image was pushed",
-    "REGISTRY_AUTH": "check app_registry_username and app_registry_password (vault.yml of your inventory)",
-    "REGISTRY_UNREACHABLE": "check that this host reaches the registry, and its certificate (docker_engine_registry_certificates)",
-    "DISK_SPACE": "free disk space in the engine's data directory: docker system df",
-}
 
 
 def _check(done: Finished, doing: str) -> Finished:
@@ -58,15 +48,32 @@ def _ask(path: str) -> Any:
     return json.loads(answer.body)
 
 
-def server_version() -> str:
-    """Return the engine's version.
+@dataclass(frozen=True)
+class Engine:
+    """What the engine is and where it keeps images.
+
+    Args:
+        platform: operating system and architecture, as registries name them.
+        data: its data directory on this host.
+        live_restore: whether containers outlive its restart.
+    """
+
+    platform: Tuple[str, str]
+    data: Path
+    live_restore: bool
+
+
+@cache
+def engine() -> Engine:
+    """Ask the engine about itself, once.
 
     Raises:
         ReleaseError: COMMAND_MISSING or DOCKER_DOWN.
     """
     if shutil.which("docker") is None:
         raise ReleaseError("COMMAND_MISSING", "docker is not installed on this host", "run playbooks/provision.yml first")
-    return str(_ask("/version")["Version"])
+    version, info = _ask("/version"), _ask("/info")
+    return Engine((version["Os"], version["Arch"]), Path(info["DockerRootDir"]), bool(info.get("LiveRestoreEnabled")))
 
 
 def compose_version() -> Optional[str]:
@@ -81,87 +88,15 @@ def missing_networks(names: Sequence[str]) -> List[str]:
     return [name for name in names if name not in present]
 
 
-@contextmanager
-def registry_login(image: str, username: str, password: str) -> Iterator[List[str]]:
-    """Yield CLI options that carry the credentials in a private directory, which is removed afterwards.
-
-    Unlike `docker login`, nothing is left on the host and nothing passes through a command line.
-    """
-    if not username:
-        yield []
-        return
-    auth = base64.b64encode(f"{username}:{password}".encode()).decode()
-    directory = tempfile.mkdtemp(prefix="fairlead-registry-", dir="/run")
-    try:
-        config = Path(directory, "config.json")
-        config.touch(mode=0o600)
-        config.write_text(json.dumps({"auths": {registry_of(image): {"auth": auth}}}), encoding="ascii")
-        yield ["--config", directory]
-    finally:
-        shutil.rmtree(directory)
-
-
-def pull(reference: str, login: Sequence[str], seconds: float) -> str:
-    """Pull `reference` and return its digest (``sha256:…``).
-
-    Args:
-        reference: repository with a tag or a digest.
-        login: what `registry_login` yielded.
-        seconds: how long it may take.
-
-    Raises:
-        ReleaseError: IMAGE_NOT_FOUND, REGISTRY_AUTH, REGISTRY_UNREACHABLE, DISK_SPACE, PULL_FAILED or PULL_TIMEOUT.
-    """
-    try:
-        done = run(["docker", *login, "pull", reference], seconds)
-    except CommandTimeout as error:
-        raise ReleaseError(
-            "PULL_TIMEOUT",
-            f"pulling {reference} took longer than {seconds:g} s",
-            "raise app_release_pull_seconds",
-            error.details,
-        ) from error
-    if done.code:
-        raise _pull_error(reference, done.err)
-    # The image's own list of digests may name several; this line says which one the registry answered with.
-    found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", done.out, re.MULTILINE)
-    if not found:
-        raise ReleaseError(
-            "PULL_FAILED",
-            f"the engine did not say which digest {reference} is",
-            "see the output",
-            done.out.splitlines(),
-        )
-    return found.group(1)
-
-
-def _pull_error(reference: str, stderr: str) -> ReleaseError:
-    code = pull_error_code(stderr)
-    advice = _PULL_ADVICE.get(code, "see the output below")
-    return ReleaseError(code, f"cannot pull {reference}", advice, stderr.splitlines()[-5:])
-
-
-def remote_digest(reference: str, username: str, password: str, seconds: float) -> str:
-    """Ask the registry, through the engine and its settings, what `reference` points to, without pulling it.
-
-    Source: Engine API, `DistributionInspect`.
-
-    Raises:
-        ReleaseError: as `pull`.
-    """
-    headers = {}
-    if username:
-        login = json.dumps({"username": username, "password": password, "serveraddress": registry_of(reference)})
-        headers["X-Registry-Auth"] = base64.urlsafe_b64encode(login.encode()).decode()
-    answer = Listener(socket_path=ENGINE_SOCKET).get(f"/distribution/{reference}/json", seconds, headers)
-    if answer.status != 200:
-        raise _pull_error(reference, answer.error or str(answer.json().get("message", answer)))
-    return str(answer.json()["Descriptor"]["digest"])
-
-
 def has_image(reference: str) -> bool:
     """Tell whether `reference` is on this host."""
-    return _ask(f"/images/{reference}/json") is not None
+    return image_size(reference) is not None
+
+
+def image_size(reference: str) -> Optional[int]:
+    """Return the bytes that an image takes when it is unpacked, or None when it is not on this host."""
+    image = _ask(f"/images/{reference}/json")
+    return None if image is None else int(image["Size"])
 
 
 def remove_image(reference: str) -> None:
@@ -172,7 +107,30 @@ def remove_image(reference: str) -> None:
 
 def containers(app: str, release: Optional[str] = None) -> List[Dict[str, Any]]:
     """Return `docker inspect` of the app's containers, running or not, of one release or of all."""
-    labels = [f"{APP_LABEL}={app}"] + ([f"{RELEASE_LABEL}={release}"] if release else [])
+    return _labelled([f"{APP_LABEL}={app}"] + ([f"{RELEASE_LABEL}={release}"] if release else []))
+
+
+def project_containers(project: str) -> List[Dict[str, Any]]:
+    """Return `docker inspect` of a Compose project's containers, running or not."""
+    return _labelled([f"com.docker.compose.project={project}"])
+
+
+def container_state(identifier: str) -> Optional[Dict[str, Any]]:
+    """Return a container's state as `docker inspect` has it, with its number of restarts, or None when it is gone."""
+    container = _ask(f"/containers/{identifier}/json")
+    return container and {**container["State"], "RestartCount": container.get("RestartCount", 0)}
+
+
+def memory_used(identifier: str) -> Optional[int]:
+    """Return the bytes of memory that a container uses, without its file cache; None when the engine does not tell."""
+    stats = (_ask(f"/containers/{identifier}/stats?stream=false&one-shot=true") or {}).get("memory_stats") or {}
+    if "usage" not in stats:
+        return None
+    cache = stats.get("stats", {}).get("total_inactive_file", stats.get("stats", {}).get("inactive_file", 0))
+    return int(stats["usage"]) - int(cache)
+
+
+def _labelled(labels: List[str]) -> List[Dict[str, Any]]:
     filters = quote(json.dumps({"label": labels}))
     listed = [_ask(f"/containers/{c['Id']}/json") for c in _ask(f"/containers/json?all=true&filters={filters}")]
     # One that was removed between the two questions is simply gone.

@@ -30,6 +30,8 @@ class ReleaseError(Exception):
         self.what = what
         self.todo = todo
         self.details = list(details)
+        # The whole message, once it was put together on the host; empty before.
+        self.message = ""
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
@@ -20,7 +21,7 @@ class AppPaths:
 
     Args:
         app: the app's name.
-        config_root: bundles, ledger and lease; only root can look inside.
+        config_root: bundles, ledger and journal; only root can look inside.
         run_root: route and sockets; the edge mounts it read-only.
     """
 
@@ -37,15 +38,23 @@ class AppPaths:
         return self.home / "ledger.json"
 
     @property
-    def lease(self) -> Path:
-        return self.home / "lease.json"
+    def journal(self) -> Path:
+        return self.home / "journal.json"
 
     @property
     def route(self) -> Path:
         return self.run_root / self.app / "route"
 
+    @property
+    def maintenance(self) -> Path:
+        return self.route.with_name("maintenance.html")
+
+    @property
+    def releases(self) -> Path:
+        return self.home / "releases"
+
     def bundle(self, release: str) -> Path:
-        return self.home / "releases" / release
+        return self.releases / release
 
     def socket_dir(self, release: str) -> Path:
         return self.run_root / self.app / release
@@ -114,8 +123,9 @@ def read_json(path: Path, keys: Sequence[str]) -> Optional[Dict[str, Any]]:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ReleaseError(
-            "STATE_CORRUPT",
-            f"{path} is damaged: {error}",
-            f"look at it, move it aside (mv {path} {path}.corrupt), run this again",
-        ) from error
+        raise ReleaseError("STATE_CORRUPT", f"{path} is damaged: {error}", "deploy an image tag again, that writes it anew") from error
+
+
+def now(in_seconds: float = 0.0) -> str:
+    """Return the time in UTC, now or in some seconds, for people; nothing is decided by it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + in_seconds))

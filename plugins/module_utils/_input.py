@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _limits, _rules
 
 Rule = Callable[[object], Optional[str]]
 
@@ -58,4 +58,6 @@ def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[
             problem = rule(values[name])
             if problem:
                 problems.append(f"{name}: {problem}: {where(name, options[name])}")
-    return problems
+    seconds = {name: values.get(name, option.get("default")) for name, option in options.items() if name.endswith("_seconds")}
+    numbers = {name: float(value) for name, value in seconds.items() if isinstance(value, (int, float))}
+    return problems + [f"{problem}: set them in your inventory (group_vars/all/main.yml)" for problem in _limits.chain_problems(numbers)]

@@ -4,25 +4,48 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
-from typing import Any, Dict, List
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge, _limits
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 
 EDGE_SECONDS = 3.0
+MEMORY = Path("/proc/meminfo")
+# The data services that Fairlead runs, and what their absence is called.
+DATA_CODES = {"postgres": "DB_UNREACHABLE", "redis": "REDIS_UNREACHABLE"}
+
+Findings = List[ReleaseError]
 
 
-def check(paths: AppPaths, settings: Dict[str, Any]) -> None:
+def look(paths: AppPaths, settings: Dict[str, Any], live: Optional[Dict[str, Any]]) -> Findings:
     """Look for everything that would make a release fail later.
+
+    Args:
+        paths: the app's files.
+        settings: of the release to come.
+        live: `docker inspect` of the live release's container; None when nothing is live.
+    """
+    findings = _directories(paths)
+    try:
+        _docker.engine()
+    except ReleaseError as error:
+        return [error, *findings]
+    findings += _compose() + _networks(settings) + _data_services(paths, settings)
+    findings += _memory(settings, live)
+    return findings or _edge_listens(settings)
+
+
+def raise_all(findings: Findings) -> None:
+    """Fail when something was found.
 
     Raises:
         ReleaseError: with the only finding's code, or PREFLIGHT with all of them.
     """
-    findings = _engine(settings) + _directories(paths)
-    if not findings:
-        findings = _edge(settings)
     if len(findings) == 1:
         raise findings[0]
     if findings:
@@ -30,36 +53,51 @@ def check(paths: AppPaths, settings: Dict[str, Any]) -> None:
             "PREFLIGHT",
             f"this host is not ready for a release, for {len(findings)} reasons",
             "mend each, then run this again",
-            [f"{f.code}: {f.what}. To do: {f.todo}" for f in findings],
+            [line for f in findings for line in (f"{f.code}: {f.what}. To do: {f.todo}", *(f"  {detail}" for detail in f.details))],
         )
 
 
-def _engine(settings: Dict[str, Any]) -> List[ReleaseError]:
-    try:
-        _docker.server_version()
-    except ReleaseError as error:
-        return [error]
-    findings = []
-    if _docker.compose_version() is None:
-        findings.append(ReleaseError("COMMAND_MISSING", "Docker's Compose plugin is not installed", "run playbooks/provision.yml"))
-    missing = _docker.missing_networks(settings["networks"])
-    if missing:
-        findings.append(
-            ReleaseError(
-                "NETWORK_MISSING",
-                f"network {', '.join(missing)} does not exist here",
-                "run playbooks/provision.yml, or set app_release_networks when the data services are elsewhere",
-            )
-        )
-    return findings
+def disk(settings: Dict[str, Any], live_image: Optional[str]) -> Optional[ReleaseError]:
+    """Say that the engine has no room for one more image; None when it has.
+
+    Args:
+        settings: of the release to come.
+        live_image: the live release's image, which tells how large the next may be.
+    """
+    data = _docker.engine().data
+    space = os.statvfs(data)
+    size = (_docker.image_size(live_image) if live_image else None) or 0
+    inodes = space.f_favail if space.f_files else None
+    problem = _limits.disk_problem(space.f_bavail * space.f_frsize, int(settings["disk_megabytes"]), size, inodes)
+    if problem is None:
+        return None
+    return ReleaseError(
+        "DISK_SPACE", f"no room for another image in {data}: {problem}", "free space there: docker system df, docker image prune"
+    )
 
 
-def _directories(paths: AppPaths) -> List[ReleaseError]:
-    try:
-        require_directories(paths)
-    except ReleaseError as error:
-        return [error]
-    return []
+def platform(image: str, platforms: List[Tuple[str, str]]) -> Optional[ReleaseError]:
+    """Say that an image was not built for this host; None when it was, or the registry does not tell."""
+    mine = _docker.engine().platform
+    if not platforms or mine in platforms:
+        return None
+    built = ", ".join("/".join(each) for each in platforms)
+    return ReleaseError(
+        "IMAGE_PLATFORM", f"{image} was built for {built}, this host is {'/'.join(mine)}", "build and push it for this host's platform too"
+    )
+
+
+def warnings(settings: Dict[str, Any], clock: Optional[str]) -> List[str]:
+    """Return what does not stop a release and should be known all the same.
+
+    Args:
+        settings: of the release to come.
+        clock: what `_limits.clock_warning` said.
+    """
+    found = [clock, _edge.certificate_problem(settings)]
+    if not _docker.engine().live_restore:
+        found.append("LIVE_RESTORE: the engine runs without live-restore, so its next restart stops the app; run playbooks/provision.yml")
+    return [warning for warning in found if warning]
 
 
 def require_directories(paths: AppPaths) -> None:
@@ -77,15 +115,78 @@ def require_directories(paths: AppPaths) -> None:
         )
 
 
-def _edge(settings: Dict[str, Any]) -> List[ReleaseError]:
+def _finding(check: Callable[[], None]) -> Findings:
+    try:
+        check()
+    except ReleaseError as error:
+        return [error]
+    return []
+
+
+def _directories(paths: AppPaths) -> Findings:
+    return _finding(lambda: require_directories(paths))
+
+
+def _compose() -> Findings:
+    if _docker.compose_version() is not None:
+        return []
+    return [ReleaseError("COMMAND_MISSING", "Docker's Compose plugin is not installed", "run playbooks/provision.yml")]
+
+
+def _networks(settings: Dict[str, Any]) -> Findings:
+    missing = _docker.missing_networks(settings["networks"])
+    if not missing:
+        return []
+    return [
+        ReleaseError(
+            "NETWORK_MISSING",
+            f"network {', '.join(missing)} does not exist here",
+            "run playbooks/provision.yml, or set app_release_networks when the data services are elsewhere",
+        )
+    ]
+
+
+def _data_services(paths: AppPaths, settings: Dict[str, Any]) -> Findings:
+    """Look at the data services that Fairlead runs here; those elsewhere are the readiness check's to judge."""
+    project = f"{paths.app}-data"
+    if project not in settings["networks"]:
+        return []
+    findings = []
+    for container in _docker.project_containers(project):
+        service, state = container["Config"]["Labels"].get("com.docker.compose.service"), container["State"]
+        health = (state.get("Health") or {}).get("Status", "")
+        if service in DATA_CODES and (not state["Running"] or health == "unhealthy"):
+            how = f"{state['Status']} (exit code {state['ExitCode']})" if not state["Running"] else health
+            findings.append(
+                ReleaseError(
+                    DATA_CODES[service],
+                    f"{service} ({container['Name'].lstrip('/')}) is {how}",
+                    f"look at docker logs {container['Name'].lstrip('/')}, then: docker compose --project-name {project} start",
+                )
+            )
+    return findings
+
+
+def _memory(settings: Dict[str, Any], live: Optional[Dict[str, Any]]) -> Findings:
+    found = re.search(r"^MemAvailable: +([0-9]+) kB$", MEMORY.read_text(encoding="ascii"), re.MULTILINE)
+    if found is None:
+        return []  # kernels before 3.14
+    uses = _docker.memory_used(live["Id"]) if live and live["State"]["Running"] else None
+    problem = _limits.memory_problem(int(found[1]) * 1024, uses, int(settings["memory_bytes"]))
+    if problem is None:
+        return []
+    return [ReleaseError("MEMORY", f"no memory for a second release: {problem}", "free memory on this host, or give it more")]
+
+
+def _edge_listens(settings: Dict[str, Any]) -> Findings:
     address = (settings["public_address"], int(settings["public_port"]))
     try:
         socket.create_connection(address, EDGE_SECONDS).close()
     except OSError as error:
         return [
             ReleaseError(
-                "EDGE_DOWN",
-                f"no TLS proxy listens at {address[0]}:{address[1]} ({error})",
+                "PROXY_DOWN",
+                f"no TLS proxy listens at {address[0]}:{address[1]} ({error}); {_edge.state()}",
                 "run playbooks/provision.yml, or start it: docker compose --project-name edge start",
             )
         ]

@@ -95,6 +95,22 @@ class Listener:
             return _TlsConnection(self.address, self.port, self.domain, self.tls, seconds)
         return http.client.HTTPConnection(self.address, self.port, timeout=seconds)
 
+    def certificate(self, seconds: float) -> Dict[str, Any]:
+        """Return the certificate that is shown here, as `ssl` tells it.
+
+        Args:
+            seconds: limit for connecting.
+
+        Raises:
+            OSError: nobody listens, or (`ssl.SSLCertVerificationError`) the certificate is not valid.
+        """
+        connection = self.connect(seconds)
+        try:
+            connection.connect()
+            return dict(connection.sock.getpeercert() or {}) if isinstance(connection.sock, ssl.SSLSocket) else {}
+        finally:
+            connection.close()
+
     def get(self, path: str, seconds: float = 5.0, headers: Optional[Mapping[str, str]] = None, body_bytes: int = BODY_BYTES) -> Answer:
         """Ask for `path` once; every failure becomes an answer with ``error``.
 

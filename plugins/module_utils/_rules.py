@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 # What the distribution specification allows: https://github.com/opencontainers/distribution-spec (pull, <reference> as a tag).
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -118,6 +118,11 @@ def release_id(number: int) -> str:
     return f"r{number}"
 
 
+def release_number(release: str) -> int:
+    """Return the number in a release's id."""
+    return int(release[1:])
+
+
 def find(releases: Sequence[Record], wanted: Optional[str]) -> Optional[Record]:
     """Return the record with the id `wanted`, or None."""
     return next((record for record in releases if record["id"] == wanted), None)
@@ -141,6 +146,41 @@ def prunable(releases: Sequence[Record], live: Optional[str], keep: int) -> List
     served = [r["id"] for r in releases if r["status"] not in ("pruned", "failed")]
     kept = {*kept_ids(releases, live, keep), *served[-(keep + 1) :]}
     return [release for release in served if release not in kept]
+
+
+def image_of(record: Record) -> str:
+    """Return a release's image by digest."""
+    return f"{record['image']}@{record['digest']}"
+
+
+def unneeded_images(releases: Sequence[Record]) -> List[str]:
+    """Return the images of releases that failed or were pruned, unless one that is kept has the same."""
+    gone: Set[str] = set()
+    needed: Set[str] = set()
+    for record in releases:
+        (gone if record["status"] in ("failed", "pruned") else needed).add(image_of(record))
+    return sorted(gone - needed)
+
+
+def rebuilt_releases(known: Sequence[Record], bundles: Sequence[Record], live: Optional[str]) -> List[Record]:
+    """Return the releases of a record that was damaged, oldest first.
+
+    Args:
+        known: what a copy from before still knew.
+        bundles: what the bundles on the host say of themselves.
+        live: the release that the route names.
+    """
+    by_id = {bundle["id"]: {"prepared_at": None, **bundle} for bundle in bundles}
+    releases = sorted({**by_id, **{record["id"]: record for record in known}}.values(), key=lambda r: release_number(r["id"]))
+    for record in releases:
+        if record["id"] == live:
+            record["status"] = "live"
+        elif record.get("status") == "live" or ("status" not in record and live and release_number(record["id"]) < release_number(live)):
+            # A bundle older than the live one served: those of failed releases are removed.
+            record["status"] = "kept"
+        else:
+            record.setdefault("status", "prepared")
+    return releases
 
 
 @dataclass(frozen=True)

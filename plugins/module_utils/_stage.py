@@ -1,46 +1,46 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the modules of all stages share: options, lock and lease, the shape of results and failures.  Private to this collection."""
+"""What the modules of all stages share: options, lock and journal, the shape of results and failures.  Private to this collection."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _recovery
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import (
-    Lease,
-    Ledger,
-    read_route,
-    stage_lock,
-)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._preflight import require_directories
+from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Registry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._steps import Steps
 
 Result = Dict[str, Any]
 
-# Between two stages only the controller works; a minute covers a slow one and bounds the wait after a dead one.
-LEASE_SECONDS = 60
-# While a stage runs its lock protects it; the lease must only outlast it.
-STAGE_SECONDS = 7200
-
+# Between two stages only the controller works; this covers a slow one and bounds the wait after a dead one.
+LEASE_SECONDS = 15
 NICE = 5
-# The engine's own default.
-DEFAULT_STOP_SECONDS = 10
 
 APP_OPTION: Dict[str, Any] = {"app": {"type": "str", "required": True}}
 STAGE_OPTIONS: Dict[str, Any] = {
     **APP_OPTION,
     "run": {"type": "str", "required": True},
     "owner": {"type": "str", "required": True},
+    "lease_seconds": {"type": "float", "default": LEASE_SECONDS},
 }
 RELEASE_OPTION: Dict[str, Any] = {"release": {"type": "str", "required": True}}
+BEGIN_OPTIONS: Dict[str, Any] = {
+    **STAGE_OPTIONS,
+    "registry_username": {"type": "str", "default": ""},
+    "registry_password": {"type": "str", "default": "", "no_log": True},
+    "controller_clock": {"type": "float"},
+    "settings": {"type": "dict", "required": True},
+}
 
 
 class Stage:
@@ -51,60 +51,82 @@ class Stage:
     """
 
     def __init__(self, module: AnsibleModule) -> None:
-        self.params: Dict[str, Any] = module.params
+        p = module.params
+        self.params: Dict[str, Any] = p
         self.check_mode: bool = module.check_mode
-        self.paths = AppPaths(module.params["app"])
+        self.paths = AppPaths(p["app"])
         self.steps = Steps()
-        self.lease = Lease(self.paths, module.params.get("run", ""), module.params.get("owner", ""))
+        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), p.get("lease_seconds", LEASE_SECONDS))
+        self.warnings: List[str] = []
+        # What was found of an earlier run that died, and what was done about it.
+        self.told: List[str] = []
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the host's stage lock for this app.
+        """Hold the host's lock for this app; what fails meanwhile ends this run and clears its release away.
 
         Raises:
-            ReleaseError: NOT_PROVISIONED, or LOCKED when another stage runs.
+            ReleaseError: NOT_PROVISIONED, or LOCKED when another run is at work.
         """
         require_directories(self.paths)
-        with stage_lock(self.paths):
-            yield
+        with self.journal.lock():
+            try:
+                yield
+            except ReleaseError as error:
+                if not self.check_mode:
+                    self._fail(error)
+                raise
 
-    def open(self) -> Ledger:
-        """Take the lease, put the record in agreement with the route, and return the ledger.  Call with the lock held."""
-        self.lease.take(STAGE_SECONDS)
+    def recover(self) -> Ledger:
+        """Clear up after an earlier run that died, and return the ledger.  Call with the lock held."""
         ledger = Ledger(self.paths)
-        live = read_route(self.paths)
-        if live and find(ledger.releases, live):
-            ledger.mark_live(live)
-        for record in [r for r in ledger.releases if r["status"] == "prepared"]:
-            remove_release(self.paths, record["id"])
-            record.update(status="failed", reason="INTERRUPTED")
-        ledger.save()
+        with self.steps.step("recover") as step:
+            self.told = step["told"] = _recovery.recover(self.paths, self.journal, ledger)
+        self.warnings += self.told
         return ledger
 
     def resume(self) -> Ledger:
-        """Check and extend the lease for a later stage of the same run.  Call with the lock held."""
-        self.lease.require()
-        self.lease.take(STAGE_SECONDS)
+        """Go on in a later stage of the same run, and return the ledger.  Call with the lock held."""
+        self.journal.resume()
         return Ledger(self.paths)
 
-    def give_up(self, ledger: Ledger, release: str, code: str) -> None:
-        """Clear away a release that will not go live, remember why, and end the run's right to release."""
-        record = ledger.get(release)
-        if record["status"] == "prepared":
-            remove_release(self.paths, release)
-            record.update(status="failed", reason=code)
-            ledger.save()
-        else:
-            stop_release(self.paths.app, release)
-        self.lease.release()
+    def registry(self, image: str) -> Registry:
+        """Return the registry that an image is at, with the credentials given."""
+        p = self.params
+        return Registry(p["app"], image, p["registry_username"], p["registry_password"], float(p["settings"]["pull_seconds"]))
 
+    def redact(self, text: str) -> str:
+        """Return `text` without the secrets of the release that this stage is about."""
+        return redact(text, self._secrets())
 
-def stop_release(app: str, release: str) -> None:
-    """Stop what runs of a release, in-flight requests first, also when its bundle is gone."""
-    for container in _docker.containers(app, release):
-        if container["State"]["Running"]:
-            # What Compose made of app_release_stop_grace_seconds when the container was created.
-            _docker.stop(container["Id"], container["Config"].get("StopTimeout") or DEFAULT_STOP_SECONDS)
+    def message(self, error: ReleaseError) -> str:
+        """Return what people read: what happened, what serves now, what to do, evidence; without secrets."""
+        lines = [f"{error.code}: {error.what}", f"Serving now: {serving(self.paths)}", f"To do: {error.todo}"]
+        if error.details:
+            lines += ["Evidence:", *(f"  {line}" for line in error.details)]
+        return self.redact("\n".join(lines))
+
+    def _fail(self, error: ReleaseError) -> None:
+        # Before the release goes, so that its secrets are still known.
+        error.message = self.message(error)
+        # On a full disk, or without an engine, what cannot be done now is done by the next run.
+        with contextlib.suppress(ReleaseError):
+            self.journal.fail(error.code, error.message)
+        with contextlib.suppress(ReleaseError):
+            if self.journal.is_mine():
+                _recovery.clear_away(self.paths, self.journal, error.code)
+
+    def _secrets(self) -> List[str]:
+        given = [*(self.params.get("secrets") or {}).values(), self.params.get("registry_password")]
+        secrets = [str(value) for value in given if value is not None]  # YAML may have made a number of one
+        for release in (self.params.get("release"), self._journalled()):
+            if release and self.paths.bundle(release).is_dir():
+                secrets += _bundle.read_secrets(self.paths, release).values()
+        return secrets
+
+    def _journalled(self) -> Optional[str]:
+        entry = self.journal.read().body if self.paths.home.is_dir() else None
+        return entry["release"] if entry else None
 
 
 def brief(record: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
@@ -128,21 +150,13 @@ def serving(paths: AppPaths) -> str:
 
 
 def failure(error: ReleaseError, stage: Stage) -> Result:
-    """Return the failed result of a stage: what, what serves now, what to do, evidence; without secrets."""
-    given = [*(stage.params.get("secrets") or {}).values(), stage.params.get("registry_password")]
-    secrets = [str(value) for value in given if value is not None]  # YAML may have made a number of one
-    release = stage.params.get("release")
-    if release and stage.paths.bundle(release).is_dir():
-        secrets += _bundle.read_secrets(stage.paths, release).values()
-    now_serving = serving(stage.paths)
-    lines: List[str] = [f"{error.code}: {error.what}", f"Serving now: {now_serving}", f"To do: {error.todo}"]
-    if error.details:
-        lines += ["Evidence:", *(f"  {line}" for line in error.details)]
+    """Return the failed result of a stage."""
     return {
-        "msg": redact("\n".join(lines), secrets),
+        "msg": error.message or stage.message(error),
         "code": error.code,
-        "serving": now_serving,
+        "serving": serving(stage.paths),
         "steps": stage.steps.done,
+        "warnings": stage.warnings,
     }
 
 
@@ -156,4 +170,4 @@ def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:
         result = work(stage)
     except ReleaseError as error:
         module.fail_json(**failure(error, stage))
-    module.exit_json(steps=stage.steps.done, **result)
+    module.exit_json(steps=stage.steps.done, warnings=stage.warnings, **result)

@@ -10,8 +10,7 @@ module: release_finish
 short_description: Finish a release that is in service
 version_added: 1.0.0
 description:
-  - Has the engine keep the live release running, stops what ran before after its last request, removes releases that no
-    rollback needs any more, and gives the right to release back.
+  - Stops what ran before after its last request, removes releases and images that no rollback needs any more, and ends the run.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
   - fairlead.fastapi.stage.release
@@ -36,6 +35,10 @@ stopped:
   returned: success, except in check mode
   type: list
   elements: str
+cut:
+  description: How many requests to a stopped release did not end within its limits.
+  returned: success, except in check mode
+  type: int
 pruned:
   description: Ids of the releases that were removed.
   returned: success, except in check mode
@@ -56,14 +59,14 @@ serving:
   type: str
 """
 
-import time
-from typing import List
+from typing import List, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _retention
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import prunable
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     RELEASE_OPTION,
     STAGE_OPTIONS,
@@ -71,27 +74,29 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     Stage,
     brief,
     main,
-    stop_release,
 )
 
 
 def finish(stage: Stage) -> Result:
-    """Stop the old, remove the oldest, give the lease back."""
+    """Stop the old, remove the oldest, end the run."""
     if stage.check_mode:
         return {"changed": True}
     with stage.lock():
         ledger = stage.resume()
         live = Candidate(stage.paths, stage.params["release"])
         _require_live(stage, live)
-        with stage.steps.step("keep"):
-            for container in _docker.containers(stage.paths.app, live.id):
-                _docker.keep_running(container["Id"])
-        with stage.steps.step("drain"):
-            stopped = _stop_others(stage, live)
+        with stage.steps.step("drain") as step:
+            stopped, step["cut"] = _stop_others(stage, live)
+        if step["cut"]:
+            stage.warnings.append(
+                f"CUT: {step['cut']} requests to {', '.join(stopped)} had not ended after its worker's limit and were cut; "
+                "raise app_release_worker_grace_seconds and app_release_stop_grace_seconds where such requests are meant to end"
+            )
         with stage.steps.step("prune"):
-            pruned = _prune(stage, ledger, int(live.settings["keep"]))
-        stage.lease.release()
-        return {"changed": True, "release": brief(ledger.get(live.id)), "stopped": stopped, "pruned": pruned}
+            pruned = _retention.prune(stage.paths, ledger, live.id, int(live.settings["keep"]))
+        stage.journal.enter("COMMITTED")
+        record = brief(ledger.get(live.id))
+        return {"changed": True, "release": record, "stopped": stopped, "cut": step["cut"], "pruned": pruned}
 
 
 def _require_live(stage: Stage, release: Candidate) -> None:
@@ -104,30 +109,16 @@ def _require_live(stage: Stage, release: Candidate) -> None:
         )
 
 
-def _stop_others(stage: Stage, live: Candidate) -> List[str]:
-    """Stop every other release that runs, once requests routed to it just before the switch have arrived there."""
+def _stop_others(stage: Stage, live: Candidate) -> Tuple[List[str], int]:
+    """Stop every other release that runs; return their ids, and how many requests their limits cut."""
     others = [release for release in _docker.running_releases(stage.paths.app) if release != live.id]
     if others:
-        settle = float(live.settings["drain_seconds"])
-        since_switch = time.time() - stage.paths.route.stat().st_mtime
-        # A clock that was set meanwhile must neither skip nor stretch this.
-        time.sleep(min(max(settle - since_switch, 0.0), settle))
+        pause_after_switch(stage.paths.route, float(live.settings["drain_seconds"]))
+    cut = 0
     for release in others:
-        stop_release(stage.paths.app, release)
-    return others
-
-
-def _prune(stage: Stage, ledger: Ledger, keep: int) -> List[str]:
-    gone = prunable(ledger.releases, read_route(stage.paths), keep)
-    for release in gone:
-        record = ledger.get(release)
-        remove_release(stage.paths, release)
-        record["status"] = "pruned"
-        ledger.save()
-        reference = f"{record['image']}@{record['digest']}"
-        if all(f"{r['image']}@{r['digest']}" != reference for r in ledger.releases if r["status"] in ("live", "kept")):
-            _docker.remove_image(reference)
-    return gone
+        settings = Candidate(stage.paths, release).settings if has_record(stage.paths, release) else None
+        cut += stop_release(stage.paths.app, release, settings)
+    return others, cut
 
 
 if __name__ == "__main__":

@@ -48,12 +48,10 @@ serving:
 """
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import read_secrets
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
-    LEASE_SECONDS,
     RELEASE_OPTION,
     STAGE_OPTIONS,
     Result,
@@ -70,20 +68,13 @@ def migrate(stage: Stage) -> Result:
     if stage.check_mode:
         return {"changed": True, "output": []}
     with stage.lock():
-        ledger = stage.resume()
-        candidate = Candidate(stage.paths, stage.params["release"])
-        try:
-            with stage.steps.step("migrate"):
-                output = _run(candidate).out.splitlines()
-        except ReleaseError as error:
-            # Before the release goes, so that its secrets are still known.
-            secrets = read_secrets(stage.paths, candidate.id).values()
-            error.details = [redact(line, secrets) for line in error.details]
-            stage.give_up(ledger, candidate.id, error.code)
-            raise
-        stage.lease.take(LEASE_SECONDS)
-        secrets = read_secrets(stage.paths, candidate.id).values()
-        return {"changed": True, "output": [redact(line, secrets) for line in output]}
+        stage.resume()
+        stage.journal.enter("MIGRATING")
+        with stage.steps.step("migrate"):
+            output = _run(Candidate(stage.paths, stage.params["release"])).out.splitlines()
+        stage.journal.enter("MIGRATED")
+        stage.journal.pause()
+        return {"changed": True, "output": [stage.redact(line) for line in output]}
 
 
 def _run(candidate: Candidate) -> Finished:

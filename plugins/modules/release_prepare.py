@@ -10,11 +10,12 @@ module: release_prepare
 short_description: Prepare a release of an app on a host
 version_added: 1.0.0
 description:
-  - Looks whether the host can take a release, takes the right to release, resolves the image tag to a digest and pulls it,
-    and writes the release's bundle (Compose file, environment, secrets, settings).
+  - Looks whether the host can take a release and what digest the tag means, clears up after a run that died, takes the right to
+    release, pulls the image by digest, and writes the release's bundle (Compose file, environment, secrets, settings).
   - Nothing that users see changes. When the live release is the same already, nothing changes at all.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
+  - fairlead.fastapi.stage.begin
 attributes:
   diff_mode:
     support: full
@@ -28,14 +29,6 @@ options:
     description: Tag to release. It is resolved to a digest once; only the digest is used from then on.
     type: str
     required: true
-  registry_username:
-    description: User at the image's registry; empty for anonymous.
-    type: str
-    default: ''
-  registry_password:
-    description: That user's password.
-    type: str
-    default: ''
   compose:
     description: The rendered Compose file.
     type: str
@@ -53,10 +46,6 @@ options:
     type: str
     choices: [file, environment]
     default: file
-  settings:
-    description: How the release is probed, migrated and stopped. It is kept in the bundle for later stages and for rollbacks.
-    type: dict
-    required: true
 """
 
 EXAMPLES = r"""
@@ -99,15 +88,18 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _preflight
+import time
+from typing import Optional, Tuple
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _drift, _limits, _preflight, _retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, release_id
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
-    LEASE_SECONDS,
-    STAGE_OPTIONS,
+    BEGIN_OPTIONS,
     Result,
     Stage,
     brief,
@@ -115,53 +107,74 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
 )
 
 OPTIONS = {
-    **STAGE_OPTIONS,
+    **BEGIN_OPTIONS,
     "image": {"type": "str", "required": True},
     "tag": {"type": "str", "required": True},
-    "registry_username": {"type": "str", "default": ""},
-    "registry_password": {"type": "str", "default": "", "no_log": True},
     "compose": {"type": "str", "required": True},
     "environment": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "secrets_as": {"type": "str", "choices": ["file", "environment"], "default": "file"},
-    "settings": {"type": "dict", "required": True},
 }
 
 
 def prepare(stage: Stage) -> Result:
     """Bring everything of the new release to the host, short of starting it."""
+    clock = stage.params["controller_clock"]
+    clock_warning = _limits.clock_warning(clock, time.time()) if clock else None
     with stage.steps.step("preflight"):
-        _preflight.check(stage.paths, stage.params["settings"])
+        bundle, no_room = _look(stage)
+        stage.warnings += _preflight.warnings(stage.params["settings"], clock_warning)
     with stage.lock():
         if stage.check_mode:
-            return _plan(stage, Ledger(stage.paths))
-        ledger = stage.open()
-        try:
-            result = _write(stage, ledger)
-        except ReleaseError:
-            stage.lease.release()
-            raise
-        if result["unchanged"]:
-            stage.lease.release()
-        else:
-            stage.lease.take(LEASE_SECONDS)
+            return _plan(stage, Ledger(stage.paths), bundle)
+        ledger = stage.recover()
+        live = read_route(stage.paths)
+        if _same(stage, ledger, bundle, live):
+            return {**_unchanged(ledger, live), "changed": bool(stage.told)}
+        stage.journal.begin("deploy", live)
+        result = _write(stage, ledger, bundle, live, no_room)
+        stage.journal.pause()
         return result
 
 
-def _plan(stage: Stage, ledger: Ledger) -> Result:
-    stage.lease.check_free()
-    with stage.steps.step("resolve"):
-        p = stage.params
-        digest = _docker.remote_digest(_reference(stage), p["registry_username"], p["registry_password"], _pull_seconds(stage))
-    bundle = _bundle(stage, digest)
+def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
+    """Look at host and registry; return the release to be, and what is said when even pruning makes no room for it."""
+    p = stage.params
     live = read_route(stage.paths)
-    if _same(stage, bundle, live):
+    running = Candidate(stage.paths, live) if live and has_record(stage.paths, live) else None
+    findings = _preflight.look(stage.paths, p["settings"], running.container() if running else None)
+    if any(finding.code in ("COMMAND_MISSING", "DOCKER_DOWN") for finding in findings):
+        _preflight.raise_all(findings)
+    remote, no_room = None, None
+    try:
+        remote = stage.registry(p["image"]).resolve(p["tag"])
+    except ReleaseError as error:
+        findings.append(error)
+    if remote is not None:
+        reference = f"{p['image']}:{p['tag']}"
+        findings += filter(None, [_preflight.platform(reference, remote.platforms)])
+        if not _docker.has_image(f"{p['image']}@{remote.digest}"):
+            no_room = _preflight.disk(p["settings"], running.image if running else None)
+    if no_room is not None and not _may_prune(stage, live):
+        findings.append(no_room)
+    _preflight.raise_all(findings)
+    assert remote is not None  # else that would have been a finding
+    return _bundle(stage, remote), no_room
+
+
+def _may_prune(stage: Stage, live: Optional[str]) -> bool:
+    return stage.paths.home.is_dir() and _retention.has_prunable(Ledger(stage.paths), live, int(stage.params["settings"]["keep"]))
+
+
+def _plan(stage: Stage, ledger: Ledger, bundle: Bundle) -> Result:
+    live = read_route(stage.paths)
+    if _same(stage, ledger, bundle, live):
         return _unchanged(ledger, live)
     record = {
         "id": release_id(ledger.next),
         "image": bundle.image,
         "tag": bundle.tag,
-        "digest": digest,
+        "digest": bundle.digest,
         "previous": live,
     }
     return {
@@ -172,54 +185,56 @@ def _plan(stage: Stage, ledger: Ledger) -> Result:
     }
 
 
-def _write(stage: Stage, ledger: Ledger) -> Result:
-    p = stage.params
-    with (
-        stage.steps.step("pull") as step,
-        _docker.registry_login(p["image"], p["registry_username"], p["registry_password"]) as login,
-    ):
-        step["digest"] = digest = _docker.pull(_reference(stage), login, _pull_seconds(stage))
-    bundle = _bundle(stage, digest)
-    live = read_route(stage.paths)
-    with stage.steps.step("compare"):
-        if _same(stage, bundle, live):
-            return _unchanged(ledger, live)
-        changes = difference(stage.paths, live, bundle)
+def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no_room: Optional[ReleaseError]) -> Result:
+    if no_room is not None:
+        with stage.steps.step("prune"):
+            _make_room(stage, ledger, live)
+    with stage.steps.step("pull") as step:
+        step["digest"] = bundle.digest
+        step["pulled"] = stage.registry(bundle.image).pull(bundle.digest)
     with stage.steps.step("bundle"):
-        record = ledger.add(image=bundle.image, tag=bundle.tag, digest=digest, previous=live, owner=stage.params["owner"])
-        bundle.write(stage.paths, record["id"])
+        changes = difference(stage.paths, live, bundle)
+        fields = {"image": bundle.image, "tag": bundle.tag, "digest": bundle.digest}
+        record = ledger.add(**fields, previous=live, owner=stage.params["owner"])
+        bundle.write(stage.paths, record["id"], live)
+    stage.journal.enter("PREPARED", record["id"])
     return {"changed": True, "unchanged": False, "release": brief(record), "diff": changes}
 
 
-def _unchanged(ledger: Ledger, live: str | None) -> Result:
-    record: Record | None = find(ledger.releases, live)
+def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
+    settings = stage.params["settings"]
+    _retention.prune(stage.paths, ledger, live, int(settings["keep"]))
+    running = find(ledger.releases, live)
+    still = _preflight.disk(settings, f"{running['image']}@{running['digest']}" if running else None)
+    if still is not None:
+        raise still
+
+
+def _unchanged(ledger: Ledger, live: Optional[str]) -> Result:
+    record: Optional[Record] = find(ledger.releases, live)
     return {"changed": False, "unchanged": True, "release": brief(record)}
 
 
-def _same(stage: Stage, bundle: Bundle, live: str | None) -> bool:
-    """Tell whether the live release has the same image and configuration, and the run that put it into service was finished."""
-    if live is None or not has_record(stage.paths, live) or read_record(stage.paths, live)["fingerprint"] != bundle.fingerprint():
+def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> bool:
+    """Tell whether the live release has the same image and configuration, unchanged by hand, and its run was finished."""
+    if live is None or not has_record(stage.paths, live):
+        return False
+    drift = _drift.findings(stage.paths, ledger, live)
+    stage.warnings += [f"DRIFT: {finding}" for finding in drift.all]
+    if drift.of_release or read_record(stage.paths, live)["fingerprint"] != bundle.fingerprint():
         return False
     container = Candidate(stage.paths, live).container()
     lasting = container is not None and container["State"]["Running"] and _docker.is_kept_running(container)
     return lasting and _docker.running_releases(stage.paths.app) == [live]
 
 
-def _reference(stage: Stage) -> str:
-    return f"{stage.params['image']}:{stage.params['tag']}"
-
-
-def _pull_seconds(stage: Stage) -> float:
-    return float(stage.params["settings"]["pull_seconds"])
-
-
-def _bundle(stage: Stage, digest: str) -> Bundle:
+def _bundle(stage: Stage, remote: Remote) -> Bundle:
     p = stage.params
     return Bundle(
         app=p["app"],
         image=p["image"],
         tag=p["tag"],
-        digest=digest,
+        digest=remote.digest,
         compose=p["compose"],
         environment={str(name): _text(value) for name, value in p["environment"].items()},
         secrets={str(name): _text(value) for name, value in p["secrets"].items()},

@@ -12,6 +12,7 @@ version_added: 1.0.0
 description:
   - Starts the release beside the live one, waits until it answers its readiness check as the expected release,
     replaces the route in one atomic step, and asks the public listener whether the new release answers there.
+  - Then watches it for a while, with the release before it still running - whether it restarts, stays ready, and answers no more errors.
   - When anything fails, the live release stays or is put back, and the new one is removed.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
@@ -48,25 +49,16 @@ serving:
 """
 
 import time
+from typing import Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import read_secrets
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import (
-    Answer,
-    Listener,
-    unverified_context,
-    verdict,
-)
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
-    LEASE_SECONDS,
-    RELEASE_OPTION,
-    STAGE_OPTIONS,
-    Result,
-    Stage,
-    main,
-)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
 
 # The route is read with each request, so the edge sends requests to the new release at once; this bounds a busy host.
 VERIFY_SECONDS = 10.0
@@ -74,7 +66,7 @@ VERIFY_INTERVAL = 0.2
 
 
 def rollout(stage: Stage) -> Result:
-    """Start, wait, switch, verify."""
+    """Start, wait, switch, verify, bake."""
     if stage.check_mode:
         return {"changed": True}
     with stage.lock():
@@ -83,31 +75,46 @@ def rollout(stage: Stage) -> Result:
         before = read_route(stage.paths)
         try:
             answer = _put_into_service(stage, candidate)
-        except ReleaseError as error:
-            _undo(stage, ledger, candidate, before, error)
+        except ReleaseError:
+            _put_back(stage, candidate, before)
             raise
-        ledger.get(candidate.id)["revision"] = answer.json().get("revision")
+        record = ledger.get(candidate.id)
+        container = candidate.container()
+        record.update(revision=answer.json().get("revision"), container=container and container["Id"])
         ledger.mark_live(candidate.id)
-        stage.lease.take(LEASE_SECONDS)
+        stage.journal.enter("BAKED")
+        stage.journal.pause()
         return {"changed": True, "ready": str(answer)}
 
 
 def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
+    answered = _edge.responses(candidate.settings["domain"])
     with stage.steps.step("start"):
         candidate.start()
+    stage.journal.enter("STARTED")
     with stage.steps.step("ready"):
         answer = candidate.await_ready()
+    stage.journal.enter("READY")
     with stage.steps.step("switch"):
+        # Before the route names it: whatever happens from then on, a reboot included, it has to come back.
+        candidate.keep_running()
+        bake = Bake(candidate, candidate.running_container(), answered)
         write_route(stage.paths, candidate.id)
+    stage.journal.enter("SWITCHED")
     with stage.steps.step("verify"):
         _verify(candidate)
+    stage.journal.enter("VERIFIED")
+    with stage.steps.step("bake") as step:
+        during = bake.watch()
+        if during is not None:
+            step.update(requests=during.all, errors=during.errors)
     return answer
 
 
 def _verify(candidate: Candidate) -> None:
     """Ask through the edge, as users do, whether the new release answers."""
     s = candidate.settings
-    public = Listener(address=s["public_address"], port=int(s["public_port"]), domain=s["domain"], tls=unverified_context())
+    public = _edge.listener(s)
     deadline = time.monotonic() + VERIFY_SECONDS
     while True:
         problem = verdict(public.get(s["ready_path"]), s["identity"], candidate.id)
@@ -123,13 +130,13 @@ def _verify(candidate: Candidate) -> None:
         time.sleep(VERIFY_INTERVAL)
 
 
-def _undo(stage: Stage, ledger: Ledger, candidate: Candidate, before: str | None, error: ReleaseError) -> None:
-    """Put the route back where it was and clear the candidate away."""
-    if read_route(stage.paths) != before:
-        write_route(stage.paths, before)
-    secrets = read_secrets(stage.paths, candidate.id).values()
-    error.details = [redact(line, secrets) for line in error.details]
-    stage.give_up(ledger, candidate.id, error.code)
+def _put_back(stage: Stage, candidate: Candidate, before: Optional[str]) -> None:
+    """Put the route back where it was; requests that the candidate has already are still answered by it."""
+    if read_route(stage.paths) == before:
+        return
+    write_route(stage.paths, before)
+    pause_after_switch(stage.paths.route, float(candidate.settings["drain_seconds"]))
+    stop_release(stage.paths.app, candidate.id)
 
 
 if __name__ == "__main__":

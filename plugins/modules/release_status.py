@@ -11,11 +11,16 @@ short_description: Tell which release of an app is live on a host
 version_added: 1.0.0
 description:
   - Reads the route, the record of releases and the engine, and asks the live release whether it is ready. Changes nothing.
+  - Compares what runs with what was recorded - image, bundle, environment, route, edge and data services.
 options:
   app:
     description: The app's name.
     type: str
     required: true
+  strict:
+    description: Fail when anything differs from what was recorded.
+    type: bool
+    default: false
 requirements:
   - Python 3.9 or newer and Docker Engine, on the host.
 attributes:
@@ -54,15 +59,29 @@ releases:
   returned: success
   type: list
   elements: dict
-lease:
-  description: Who is releasing now; null when nobody is.
+drift:
+  description: What differs from what was recorded, one sentence each.
+  returned: success
+  type: list
+  elements: str
+maintenance:
+  description: Whether users get the maintenance page.
+  returned: success
+  type: bool
+run:
+  description: The last run, and whether it is unfinished; null when there was none.
   returned: success
   type: dict
 """
 
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import read_json
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import LEASE_KEYS, Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import ENDS
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._preflight import require_directories
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find, rollback_target
@@ -74,27 +93,51 @@ def status(stage: Stage) -> Result:
     require_directories(stage.paths)
     ledger = Ledger(stage.paths)
     live = read_route(stage.paths)
-    lease = read_json(stage.paths.lease, LEASE_KEYS)
+    drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.read().damage) if damage]
+    drift += _drift.findings(stage.paths, ledger, live).all
+    if stage.params["strict"] and drift:
+        raise ReleaseError(
+            "DRIFT",
+            f"what runs on this host is not what was recorded, in {len(drift)} ways",
+            "deploy the same tag again: what differs is made anew (data services and proxy by playbooks/provision.yml)",
+            drift,
+        )
     return {
         "changed": False,
         "live": brief(find(ledger.releases, live)),
         "health": _health(stage, live) if live else "nothing is live",
         "previous": brief(rollback_target(ledger.releases, live).record),
         "releases": [brief(record) for record in reversed(ledger.releases)],
-        "lease": lease and {key: lease[key] for key in ("owner", "since", "until")},
+        "drift": drift,
+        "maintenance": stage.paths.maintenance.is_file(),
+        "run": _last_run(stage),
     }
 
 
+def _last_run(stage: Stage) -> Optional[Dict[str, Any]]:
+    entry = stage.journal.read().body
+    if entry is None:
+        return None
+    keys = ("run", "owner", "action", "release", "phase", "since", "code")
+    return {**{key: entry[key] for key in keys}, "unfinished": entry["phase"] not in ENDS}
+
+
 def _health(stage: Stage, live: str) -> str:
+    if not has_record(stage.paths, live):
+        return "its bundle is gone"
     release = Candidate(stage.paths, live)
     container = release.container()
     if container is None:
         return "its container is gone"
-    if not container["State"]["Running"]:
+    problems: List[str] = []
+    if not container["State"]["Running"] or container["State"].get("Restarting"):
         return f"its container is {container['State']['Status']} (exit code {container['State']['ExitCode']})"
     answer = release.listener(container).get(release.settings["ready_path"])
-    return verdict(answer, release.settings["identity"], live) or "ready"
+    problems += filter(None, [verdict(answer, release.settings["identity"], live)])
+    if container.get("RestartCount"):
+        problems.append(f"restarted {container['RestartCount']} times after it ended by itself")
+    return "; ".join(problems) or "ready"
 
 
 if __name__ == "__main__":
-    main(status, APP_OPTION)
+    main(status, {**APP_OPTION, "strict": {"type": "bool", "default": False}})

@@ -14,23 +14,12 @@ description:
   - Pulls its image again, by digest, when it is gone from the host. Its configuration is the one it ran with.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
+  - fairlead.fastapi.stage.begin
 options:
   release:
     description: Id of the release to go back to; empty for the one that was live before.
     type: str
     default: ''
-  registry_username:
-    description: User at the image's registry; empty for anonymous.
-    type: str
-    default: ''
-  registry_password:
-    description: That user's password.
-    type: str
-    default: ''
-  settings:
-    description: How the host is checked beforehand; see M(fairlead.fastapi.release_prepare).
-    type: dict
-    required: true
 """
 
 EXAMPLES = r"""
@@ -66,45 +55,45 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _preflight
+import time
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _limits, _preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
-    LEASE_SECONDS,
-    STAGE_OPTIONS,
+    BEGIN_OPTIONS,
     Result,
     Stage,
     brief,
     main,
 )
 
-OPTIONS = {
-    **STAGE_OPTIONS,
-    "release": {"type": "str", "default": ""},
-    "registry_username": {"type": "str", "default": ""},
-    "registry_password": {"type": "str", "default": "", "no_log": True},
-    "settings": {"type": "dict", "required": True},
-}
+OPTIONS = {**BEGIN_OPTIONS, "release": {"type": "str", "default": ""}}
 
 
 def choose(stage: Stage) -> Result:
     """Choose the target and see that it can be started."""
+    clock = stage.params["controller_clock"]
+    clock_warning = _limits.clock_warning(clock, time.time()) if clock else None
+    settings = stage.params["settings"]
     with stage.steps.step("preflight"):
-        _preflight.check(stage.paths, stage.params["settings"])
+        live = read_route(stage.paths)
+        running = Candidate(stage.paths, live).container() if live and has_record(stage.paths, live) else None
+        _preflight.raise_all(_preflight.look(stage.paths, settings, running))
+        stage.warnings += _preflight.warnings(settings, clock_warning)
     with stage.lock():
         if stage.check_mode:
-            stage.lease.check_free()
             return _chosen(stage, Ledger(stage.paths))
-        ledger = stage.open()
-        try:
-            result = _chosen(stage, ledger)
-            with stage.steps.step("image"):
-                _bring_image(stage, ledger.get(result["release"]["id"]))
-        except ReleaseError:
-            stage.lease.release()
-            raise
-        stage.lease.take(LEASE_SECONDS)
+        ledger = stage.recover()
+        result = _chosen(stage, ledger)
+        stage.journal.begin("rollback", read_route(stage.paths))
+        with stage.steps.step("image"):
+            _bring_image(stage, ledger.get(result["release"]["id"]))
+        stage.journal.enter("PREPARED", result["release"]["id"])
+        stage.journal.pause()
         return result
 
 
@@ -121,12 +110,16 @@ def _chosen(stage: Stage, ledger: Ledger) -> Result:
 
 
 def _bring_image(stage: Stage, record: Record) -> None:
-    reference = f"{record['image']}@{record['digest']}"
-    if _docker.has_image(reference):
-        return
-    seconds = float(stage.params["settings"]["pull_seconds"])
-    with _docker.registry_login(record["image"], stage.params["registry_username"], stage.params["registry_password"]) as login:
-        _docker.pull(reference, login, seconds)
+    try:
+        stage.registry(record["image"]).pull(record["digest"])
+    except ReleaseError as error:
+        raise ReleaseError(
+            "ROLLBACK_IMAGE",
+            f"the image of {record['id']} ({record['tag']}, {record['digest']}) is gone from this host and cannot be fetched again: "
+            f"{error.code}: {error.what}",
+            f"{error.todo}; or roll back to another release: playbooks/status.yml shows them",
+            error.details,
+        ) from error
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A release watched for a while after the switch, with the one before it still warm.  Private to this collection."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, describe_exit
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses, errors_problem
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
+
+INTERVAL = 0.25
+# One slow answer of a busy host is no failure.
+BAD_ANSWERS = 3
+ANSWER_SECONDS = 2.0
+SHOWN_LOG_LINES = 30
+
+
+class Bake:
+    """The watch over one release.
+
+    Args:
+        candidate: the release.
+        container: `docker inspect` of it before the switch.
+        before: what the edge answered while the release before it was live; None when the edge does not tell.
+    """
+
+    def __init__(self, candidate: Candidate, container: Dict[str, Any], before: Optional[Responses]) -> None:
+        self._candidate = candidate
+        self._settings = candidate.settings
+        self._container = container
+        self._listener = candidate.listener(container)
+        self._before = before
+        self._at_switch = _edge.responses(self._settings["domain"]) if before else None
+        self._bad: List[str] = []
+
+    def watch(self) -> Optional[Responses]:
+        """Watch for ``bake_seconds`` and return what the edge answered meanwhile, if it tells.
+
+        Raises:
+            ReleaseError: BAKE_FAILED as soon as the release restarts, stops, is not ready any more, or answers more errors.
+        """
+        deadline = time.monotonic() + float(self._settings["bake_seconds"])
+        while True:
+            during = self._during()
+            problem = self._restarted() or self._not_ready() or self._errors(during)
+            if problem:
+                raise self._failed(problem)
+            if time.monotonic() >= deadline:
+                return during
+            time.sleep(INTERVAL)
+
+    def _restarted(self) -> str:
+        state = _docker.container_state(self._container["Id"])
+        if state is None:
+            return "its container is gone"
+        again = (
+            state["RestartCount"] > self._container.get("RestartCount", 0) or state["StartedAt"] != self._container["State"]["StartedAt"]
+        )
+        if again or not state["Running"]:
+            return f"it ended by itself with exit code {describe_exit(state['ExitCode'])}"
+        return ""
+
+    def _not_ready(self) -> str:
+        answer = self._listener.get(self._settings["ready_path"], ANSWER_SECONDS)
+        problem = verdict(answer, self._settings["identity"], self._candidate.id)
+        self._bad = [*self._bad, problem] if problem else []
+        return f"{len(self._bad)} bad answers in a row at {self._settings['ready_path']}" if len(self._bad) >= BAD_ANSWERS else ""
+
+    def _during(self) -> Optional[Responses]:
+        now = _edge.responses(self._settings["domain"]) if self._at_switch else None
+        return now.since(self._at_switch) if now and self._at_switch else None
+
+    def _errors(self, during: Optional[Responses]) -> str:
+        if during is None or self._before is None:
+            return ""
+        return errors_problem(self._before, during, float(self._settings["bake_errors"])) or ""
+
+    def _failed(self, problem: str) -> ReleaseError:
+        tail = _docker.log_tail(self._container["Id"], SHOWN_LOG_LINES)
+        return ReleaseError(
+            "BAKE_FAILED",
+            f"{self._candidate.title} was put into service and did not last: {problem}; the route was put back",
+            "mend the image; its last log lines are below",
+            [*(f"answer: {bad}" for bad in self._bad), "last log lines:", *(f"  {line}" for line in tail)],
+        )

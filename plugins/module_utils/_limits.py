@@ -1,0 +1,124 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decisions about time, space and shares of errors, free of I/O so that they can be tested as tables.  Private to this collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Mapping, Optional
+
+MEGABYTE = 1024 * 1024
+# An image of an interpreter and its packages has some ten thousand files.
+INODES = 20_000
+# What a small service needs to start, where no live release tells better.
+FIRST_MEMORY = 128 * MEGABYTE
+# A clock that is off by more makes log lines and certificates hard to trust.
+CLOCK_SECONDS = 5.0
+# Fewer requests tell nothing about a share.
+FEWEST_REQUESTS = 20
+# A certificate with less of its life left than this should have been renewed: authorities renew at a third.
+LIFE_LEFT = 0.2
+
+# The second must be longer than the first; else it cuts what the first one promised.
+CHAIN = (
+    ("app_release_request_seconds", "app_release_worker_grace_seconds"),
+    ("app_release_worker_grace_seconds", "app_release_stop_grace_seconds"),
+    ("app_release_drain_seconds", "app_release_stop_grace_seconds"),
+)
+
+
+def chain_problems(seconds: Mapping[str, float]) -> List[str]:
+    """Say which time limits contradict each other.
+
+    Args:
+        seconds: the limits of `CHAIN`, as far as they are set.
+    """
+    return [
+        f"{longer} ({seconds[longer]:g}) must be more than {shorter} ({seconds[shorter]:g}), or requests are cut at a deploy"
+        for shorter, longer in CHAIN
+        if shorter in seconds and longer in seconds and seconds[longer] <= seconds[shorter]
+    ]
+
+
+def disk_problem(free: int, wanted_megabytes: int, live_image: int, inodes: Optional[int]) -> Optional[str]:
+    """Say what is short on the engine's file system; None when a release fits.
+
+    Args:
+        free: bytes.
+        wanted_megabytes: the least that must be free.
+        live_image: size of the live release's image in bytes; unpacking the next one needs as much and its archive again.
+        inodes: free ones; None on file systems that do not count them.
+    """
+    wanted = max(wanted_megabytes * MEGABYTE, 2 * live_image)
+    if free < wanted:
+        return f"{free // MEGABYTE} MB are free, {wanted // MEGABYTE} MB are needed"
+    if inodes is not None and inodes < INODES:
+        return f"{inodes} inodes are free, {INODES} are needed"
+    return None
+
+
+def memory_problem(available: int, live_uses: Optional[int], limit: int) -> Optional[str]:
+    """Say what is short for one more release beside the live one; None when it fits.
+
+    Args:
+        available: bytes that the kernel could give to new processes.
+        live_uses: bytes that the live release uses now; None when nothing is live or the engine does not tell.
+        limit: bytes that a release may use at most; 0 for no limit.
+    """
+    wanted = live_uses or FIRST_MEMORY
+    wanted = min(wanted, limit) if limit else wanted
+    if available >= wanted:
+        return None
+    return f"{available // MEGABYTE} MB are available, {wanted // MEGABYTE} MB are needed beside the live release"
+
+
+def clock_warning(controller: float, host: float) -> Optional[str]:
+    """Say by how many seconds the host's clock is off, seen from the controller's; None when it is near enough."""
+    offset = host - controller
+    if abs(offset) <= CLOCK_SECONDS:
+        return None
+    ahead = "ahead of" if offset > 0 else "behind"
+    return f"CLOCK_OFFSET: this host's clock is {abs(offset):.0f} s {ahead} the controller's; nothing is decided by it, log lines are"
+
+
+def certificate_warning(begins: float, ends: float, now: float) -> Optional[str]:
+    """Say that a certificate is near its end, or past it; None when it has enough of its life left.
+
+    Args:
+        begins: start of validity, in seconds since 1970.
+        ends: its end.
+        now: the time to judge by.
+    """
+    left = ends - now
+    if left >= LIFE_LEFT * (ends - begins):
+        return None
+    days = left / 86400
+    return f"ends in {days:.1f} days and should have been renewed" if left > 0 else f"expired {-days:.1f} days ago"
+
+
+@dataclass(frozen=True)
+class Responses:
+    """How many requests the edge has answered, and how many of them with a 5xx status."""
+
+    all: int
+    errors: int
+
+    def since(self, earlier: Responses) -> Responses:
+        """Return what came after `earlier`; a proxy that was started anew counts from zero."""
+        if self.all < earlier.all:
+            return self
+        return Responses(self.all - earlier.all, self.errors - earlier.errors)
+
+    @property
+    def share(self) -> float:
+        return self.errors / self.all if self.all else 0.0
+
+
+def errors_problem(before: Responses, during: Responses, allowed: float) -> Optional[str]:
+    """Say that the share of 5xx answers rose by more than `allowed` (0 to 1); None when it did not, or too few requests tell."""
+    if during.all < FEWEST_REQUESTS or during.share <= before.share + allowed:
+        return None
+    return (
+        f"{during.share:.0%} of {during.all} requests were answered with 5xx since the switch; "
+        f"before it {before.share:.0%} of {before.all}; {allowed:.0%} more are allowed"
+    )

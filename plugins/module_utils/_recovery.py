@@ -1,0 +1,160 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an earlier run left behind, completed or cleared away, and damaged records mended.  Private to this collection.
+
+A run that fails and a run that dies are cleared up by the same code; what is live is decided by the route alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, route_text, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import remove_logins
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
+
+INTERRUPTED = "INTERRUPTED"
+
+
+def recover(paths: AppPaths, journal: Journal, ledger: Ledger) -> List[str]:
+    """Bring the host to a state between two runs, and tell what had to be done; nothing is written where there is nothing to do.
+
+    Call with the lock held.
+    """
+    told = _damage(journal, ledger) + _repair_route(paths, ledger)
+    entry = journal.unfinished()
+    if entry is not None:
+        told.append(_settle(paths, journal, ledger, entry))
+    live = read_route(paths)
+    if live and find(ledger.releases, live) and ledger.get(live)["status"] != "live":
+        ledger.mark_live(live)
+    for record in ledger.releases:
+        if record["status"] == "prepared" and record["id"] != live:
+            discard(paths, ledger, record["id"], INTERRUPTED)
+    for release in _docker.running_releases(paths.app):
+        if release != live:
+            told.append(f"RECOVERED: {release} was running and is not live; it was stopped")
+            _stop_or_remove(paths, ledger, release)
+    if ledger.damage:
+        ledger.save()
+    _remove_temporary(paths)
+    return told
+
+
+def clear_away(paths: AppPaths, journal: Journal, reason: str) -> None:
+    """End a run that failed: its release goes, unless users have it.  Then the next run completes it."""
+    entry = journal.unfinished()
+    if entry is None or (entry["release"] is not None and entry["release"] == read_route(paths)):
+        return
+    _abandon(paths, journal, Ledger(paths), entry, reason)
+
+
+def discard(paths: AppPaths, ledger: Ledger, release: str, reason: str) -> None:
+    """Take away a release that is not live: one that never served goes altogether, an earlier one is only stopped."""
+    record = find(ledger.releases, release)
+    if record is not None and record["status"] != "prepared":
+        stop_release(paths.app, release)
+        return
+    remove_release(paths, release)
+    if record is not None:
+        record.update(status="failed", reason=reason)
+        ledger.save()
+
+
+def _damage(journal: Journal, ledger: Ledger) -> List[str]:
+    damages = filter(None, (ledger.damage, journal.mend()))
+    return [f"STATE_REBUILT: {damage}; it was rebuilt from what is on the host, and kept as *.corrupt-<n>" for damage in damages]
+
+
+def _repair_route(paths: AppPaths, ledger: Ledger) -> List[str]:
+    """Have the route name a release that is there."""
+    said = route_text(paths)
+    if has_record(paths, read_route(paths)):
+        return []
+    served = [r for r in ledger.releases if r["status"] in ("live", "kept") and has_record(paths, r["id"])]
+    if not served:
+        return []  # nothing ever served here
+    last = next((r for r in served if r["status"] == "live"), served[-1])["id"]
+    Candidate(paths, last).start()
+    write_route(paths, last)
+    was = "missing" if said is None else f"{said[:40]!r}, which is no release here"
+    return [f"RECOVERED: the route was {was}; it names {last} again"]
+
+
+def _settle(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry) -> str:
+    """Complete or clear away a run that was not ended, and tell it."""
+    release = entry["release"]
+    said = f"RECOVERED: run {entry['run']} of {entry['owner']} ended at {entry['phase']}"
+    if release is None or release != read_route(paths):
+        _abandon(paths, journal, ledger, entry, entry["code"] or INTERRUPTED)
+        return f"{said}; {release or 'it'} never went live and was cleared away"
+    problem = _complete(paths, ledger, release)
+    if not problem:
+        journal.end(entry, "COMMITTED")
+        return f"{said}; {release} is live and was completed"
+    before = entry["from"]
+    if not has_record(paths, before) or not _serves(paths, before):
+        journal.end(entry, "COMMITTED")
+        return f"{said}; {release} is live, does not answer ({problem}), and there is none to go back to"
+    write_route(paths, before)
+    ledger.mark_live(before)
+    _abandon(paths, journal, ledger, entry, entry["code"] or INTERRUPTED)
+    return f"{said}; {release} does not answer ({problem}), so {before} was put back"
+
+
+def _abandon(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry, reason: str) -> None:
+    if entry["release"] is not None:
+        discard(paths, ledger, entry["release"], reason)
+    was_live = any(phase["phase"] == "SWITCHED" for phase in entry["phases"])
+    journal.end(entry, "REVERTED" if was_live else "ABORTED")
+
+
+def _complete(paths: AppPaths, ledger: Ledger, release: str) -> str:
+    """Finish what the switch began; return what is wrong when the release does not answer."""
+    candidate = Candidate(paths, release)
+    try:
+        answer = candidate.await_ready()
+    except ReleaseError as error:
+        return error.what
+    candidate.keep_running()
+    ledger.get(release)["revision"] = answer.json().get("revision")
+    ledger.mark_live(release)
+    return ""
+
+
+def _serves(paths: AppPaths, release: str) -> bool:
+    candidate = Candidate(paths, release)
+    try:
+        candidate.start()
+        candidate.await_ready()
+    except ReleaseError:
+        return False
+    return True
+
+
+def _stop_or_remove(paths: AppPaths, ledger: Ledger, release: str) -> None:
+    if find(ledger.releases, release) is None:
+        remove_release(paths, release)
+    else:
+        stop_release(paths.app, release, _settings(paths, release))
+
+
+def _settings(paths: AppPaths, release: str) -> Optional[Dict[str, Any]]:
+    return Candidate(paths, release).settings if has_record(paths, release) else None
+
+
+def _remove_temporary(paths: AppPaths) -> None:
+    """Remove files that a process was writing when it was killed; the lock says that none is."""
+    for file in [*paths.home.glob(".*.*"), *paths.route.parent.glob(".route.*")]:
+        file.unlink(missing_ok=True)
+    for directory in paths.releases.glob(".*.new"):
+        shutil.rmtree(directory, ignore_errors=True)
+    remove_logins(paths)
