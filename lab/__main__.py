@@ -32,7 +32,7 @@ def down() -> None:
     """Remove hosts, registries, their volumes and the network; images and .lab stay."""
     for host in hosts.existing():
         with step(f"remove {host.name}"):
-            containers.remove(host.name, host.volume)
+            host.discard()
     for server in (registry.REGISTRY, registry.MIRROR):
         containers.remove(server.container, server.volume)
     network.remove()
@@ -77,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("hosts", help="show the hosts and how to log in")
     command = commands.add_parser("reset", help="replace a host with a bare one")
     command.add_argument("host")
+    command = commands.add_parser("discard", help="take a host away")
+    command.add_argument("host")
     command = commands.add_parser("remove", help="take an app off a host; engine and proxy stay")
     command.add_argument("app")
     command.add_argument("--host", default=HOSTS[0], help="default: %(default)s")
@@ -107,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 list_hosts()
             case "reset":
                 reset(options.host)
+            case "discard":
+                hosts.Host(options.host).discard()
             case "remove":
                 remove(App(options.app, options.host))
             case "releases":

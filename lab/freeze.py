@@ -22,11 +22,14 @@ class Watch:
     Args:
         app: whose run.
         phase: one of the journal's phases.
+
+    Once it is reached, `release` is that run's release and `pid` the frozen process on the host; None when it had ended by itself.
     """
 
     def __init__(self, app: App, phase: str) -> None:
         self.phase = phase
         self.release: str | None = None
+        self.pid: int | None = None
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._process = subprocess.Popen(
             ["docker", "exec", "--interactive", app.host.name, *program("freeze"), app.name, phase],
@@ -45,7 +48,7 @@ class Watch:
     def reached(self) -> bool:
         """Wait for the phase; False: the run had passed it before it could be stopped. Raises AssertionError when it never came."""
         event = self._expect("reached passed", REACH_SECONDS)
-        self.release = event["release"]
+        self.release, self.pid = event["release"], event["pid"]
         return str(event["event"]) == "reached"
 
     def cut(self) -> None:

@@ -15,6 +15,8 @@ from lab.steps import note, step
 
 USER = "ops"
 BOOT_SECONDS = 60
+# Machines whose engine has a disk of its own, small and in memory, for tests that fill it. It is empty after a power cut.
+SMALL_DISKS = {"vps9": "size=1600m,nr_inodes=150k"}
 NAME = re.compile(r"vps([1-9][0-9]?)")
 # systemd 256 and newer refuse cgroup v1 without this; on v2 it must not be set.
 LEGACY_CGROUP = "systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
@@ -76,9 +78,13 @@ class Host:
 
     def reset(self) -> None:
         """Replace the machine with a bare one of the same name, address and host key, and wait until it has booted."""
-        containers.remove(self.name, self.volume)
+        self.discard()
         self._create()
         self.start()
+
+    def discard(self) -> None:
+        """Take the machine away, with everything on it."""
+        containers.remove(self.name, self.volume)
 
     @property
     def is_outdated(self) -> bool:
@@ -97,7 +103,7 @@ class Host:
         One that does not let us in is of no use, and is replaced.
         """
         if not self.lets_us_in:
-            containers.remove(self.name, self.volume)
+            self.discard()
             self._create()
         elif self.is_outdated:
             note(f"{self.name} was made from an older image; `python -m lab reset {self.name}` replaces it")
@@ -140,6 +146,11 @@ class Host:
             *("--label", f"{LABEL}.access={self._access()}"),
         ]
 
+    def _disk(self) -> list[str]:
+        limits = SMALL_DISKS.get(self.name)
+        settings = ("type=tmpfs", "device=tmpfs", f"o={limits}") if limits else ()
+        return [word for setting in settings for word in ("--opt", setting)]
+
     def _access(self) -> str:
         return f"{ssh_key(paths.SSH_KEY.name)} {self.host_key()}"
 
@@ -148,7 +159,7 @@ class Host:
         return ssh_key(f"hosts/{self.name}/ssh_host_ed25519_key")
 
     def _create(self) -> None:
-        docker("volume", "create", "--label", f"{LABEL}=1", self.volume)
+        docker("volume", "create", "--label", f"{LABEL}=1", *self._disk(), self.volume)
         containers.create(self.name, images.HOST.name, self._options())
         docker("cp", "--quiet", f"{paths.SSH_KEY}.pub", f"{self.name}:/home/{USER}/.ssh/authorized_keys")
         keys = paths.STATE / "hosts" / self.name

@@ -122,6 +122,10 @@ class App:
     def _words(self, variables: dict[str, Any]) -> tuple[str, str]:
         return "-e", json.dumps({**self._variables, **variables})
 
+    def env(self, **more: str) -> dict[str, str]:
+        """Return the lab's `app_env` with more in it: a run that is given an `app_env` has no other."""
+        return {"DATABASE_HOST": "postgres", "DATABASE_NAME": self.name, "DATABASE_USER": self.name, "REDIS_HOST": "redis", **more}
+
     def deploy(self, tag: str, *arguments: str, **variables: Any) -> Play:
         """Run playbooks/deploy.yml for an image tag."""
         return self.play("deploy", *arguments, image_tag=tag, **variables)
