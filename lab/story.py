@@ -149,10 +149,14 @@ class App:
 
     def get(self, path: str) -> tuple[int, dict[str, str], str]:
         """Ask the app from outside; return status, headers (lower-case names) and body."""
+        return self.request("GET", path)
+
+    def request(self, method: str, path: str) -> tuple[int, dict[str, str], str]:
+        """Send a request without a body from outside; see `get`."""
         context = ssl.create_default_context(cafile=str(self.authority))
         connection = _AddressedConnection(str(self.host.address), self.domain, context)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
         finally:

@@ -49,7 +49,7 @@ async def echo(socket: WebSocket) -> None:
 
 def create_app() -> FastAPI:
     service = app.main.create_app()
-    service.add_api_route("/wedge", wedge)
+    service.add_api_route("/wedge", wedge, methods=["POST"])
     service.add_api_websocket_route("/echo", echo)
     service.add_middleware(Stubborn)
     return service
