@@ -27,7 +27,9 @@ class CommandTimeout(ReleaseError):
     """A command did not end in time and was killed."""
 
 
-def run(arguments: Sequence[str], seconds: float = DEFAULT_SECONDS, cwd: Optional[str] = None, merge: bool = False) -> Finished:
+def run(
+    arguments: Sequence[str], seconds: float = DEFAULT_SECONDS, cwd: Optional[str] = None, merge: bool = False, stdin: str = ""
+) -> Finished:
     """Run a command to its end.
 
     Args:
@@ -35,6 +37,7 @@ def run(arguments: Sequence[str], seconds: float = DEFAULT_SECONDS, cwd: Optiona
         seconds: how long it may take.
         cwd: where to run it.
         merge: put standard error into ``out``, in the order it was written.
+        stdin: what the command reads.
 
     Raises:
         CommandTimeout: COMMAND_TIMEOUT with what the command had written.
@@ -43,7 +46,7 @@ def run(arguments: Sequence[str], seconds: float = DEFAULT_SECONDS, cwd: Optiona
     try:
         done = subprocess.run(
             list(arguments),
-            stdin=subprocess.DEVNULL,
+            input=stdin.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             timeout=seconds,

@@ -18,10 +18,10 @@ PROJECT = "edge"
 METRICS = Path("/var/lib/fairlead-edge/metrics/metrics.sock")
 METRICS_BYTES = 4 * 1024 * 1024
 SECONDS = 3.0
-# One line for each method, status and handler; only the handler that asks the app counts every request once.
+# One line for each method, status and handler; only the handler that all of a site lies in counts every request exactly once.
 _SERIES = re.compile(r"^caddy_http_request_duration_seconds_count\{(?P<labels>[^}]*)\} (?P<count>[0-9.e+]+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-HANDLER = "reverse_proxy"
+HANDLER = "subroute"
 
 
 def listener(settings: Dict[str, Any], tls: Optional[ssl.SSLContext] = None) -> Listener:

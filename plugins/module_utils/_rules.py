@@ -235,6 +235,14 @@ _PULL_ERRORS = (
 )
 
 
+_LOCK_SIGNS = re.compile(r"lock timeout|LockNotAvailable|\b55P03\b", re.IGNORECASE)
+
+
+def migration_error_code(output: str) -> str:
+    """Return the failure code for what a migration printed: whether it gave up waiting for a lock, or failed by itself."""
+    return "MIGRATION_LOCK" if _LOCK_SIGNS.search(output) else "MIGRATION_FAILED"
+
+
 def pull_error_code(stderr: str) -> str:
     """Return the failure code for what `docker pull` printed; PULL_FAILED when nothing matches."""
     text = stderr.lower()

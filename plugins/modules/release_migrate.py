@@ -47,10 +47,14 @@ serving:
   type: str
 """
 
+from typing import List
+
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import open_transactions
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import migration_error_code
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     RELEASE_OPTION,
     STAGE_OPTIONS,
@@ -61,6 +65,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
 
 SERVICE = "migrate"
 SHOWN_LINES = 20
+_ADVICE = {
+    "MIGRATION_FAILED": "mend the migration",
+    "MIGRATION_LOCK": "it waited for a lock that another session held: end that session, or deploy when there is less traffic",
+}
 
 
 def migrate(stage: Stage) -> Result:
@@ -88,19 +96,25 @@ def _run(candidate: Candidate) -> Finished:
             "MIGRATION_TIMEOUT",
             f"the migration of {candidate.title} did not end within {seconds:g} s and was stopped",
             "look for a lock it waited for, or raise app_release_migrate_seconds; the release was not put into service",
-            error.details[-SHOWN_LINES:],
+            _evidence(candidate, error.details),
         ) from error
     finally:
         # Ending the Compose client does not end the container.
         _docker.remove(name)
     if done.code:
+        code = migration_error_code(done.out)
         raise ReleaseError(
-            "MIGRATION_FAILED",
+            code,
             f"the migration of {candidate.title} failed with exit code {describe_exit(done.code)}",
-            "mend the migration; its output is below. The release was not put into service",
-            done.out.splitlines()[-SHOWN_LINES:],
+            f"{_ADVICE[code]}; its output is below. The release was not put into service",
+            _evidence(candidate, done.out.splitlines()),
         )
     return done
+
+
+def _evidence(candidate: Candidate, output: List[str]) -> List[str]:
+    transactions = [f"  {line}" for line in open_transactions(candidate.paths.app)]
+    return [*output[-SHOWN_LINES:], *(["open transactions in the database:", *transactions] if transactions else [])]
 
 
 if __name__ == "__main__":

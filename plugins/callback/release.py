@@ -1,0 +1,406 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Screen output for people who release."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = r"""
+name: release
+type: stdout
+short_description: Screen output for people who release
+version_added: 1.0.0
+description:
+  - Shows each stage of a release with its steps and their seconds, a warning once, and a failure as the message that it is.
+  - Of other tasks it names those that changed something and counts the rest; what was skipped is not shown.
+  - Ends with a table - what became of each host, and how long each stage took there.
+  - With C(-v) or more it shows the results of all tasks too, but never the arguments of a module.
+extends_documentation_fragment:
+  - result_format_callback
+options:
+  display_failed_stderr:
+    description: Whether failures and unreachable hosts are written to the standard error.
+    type: bool
+    default: false
+    env:
+      - name: ANSIBLE_DISPLAY_FAILED_STDERR
+    ini:
+      - section: defaults
+        key: display_failed_stderr
+requirements:
+  - Set as stdout in configuration, with E(ANSIBLE_STDOUT_CALLBACK=fairlead.fastapi.release) or with
+    C(stdout_callback = fairlead.fastapi.release) in C(ansible.cfg).
+author:
+  - Fairlead contributors (@fairlead)
+"""
+
+STAGES = ("prepare", "target", "migrate", "rollout", "finish", "status", "smoke")
+# These only decide and tell; their names are neither progress nor change.
+QUIET = ("assert", "check_input", "debug", "include_role", "include_tasks", "include_vars", "meta", "set_fact", "validate_argument_spec")
+LABEL = 8  # columns: the longest stage and one to spare
+SHOWN_LINES = 20  # of what a command printed before it failed
+LOST = (
+    "Serving now: not known from here; what served goes on serving",
+    "To do: look with playbooks/status.yml, then give the same command again: the host finishes what was begun, or clears it away, by itself",
+)
+_CODE = re.compile(r"[A-Z][A-Z_]+(?=: )")
+
+Outcome = tuple[str, str]
+
+
+@dataclass
+class HostRun:
+    """What is known of one host in this run of the playbook."""
+
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    begun: str = ""  # the stage that runs
+    release: str = ""  # the release that this run is about
+    unchanged: bool = False  # it was live already: later stages have nothing to do
+    settled: str = ""
+    failure: str = ""
+    failed_in_stage: bool = False
+    lost: str = ""  # the stage in which the connection was lost
+    ok: int = 0  # plain tasks of the present play
+    changed: int = 0
+
+    def stage_done(self, stage: str, result: Mapping[str, Any]) -> None:
+        """Take in what a stage that succeeded says of the host."""
+        self.stages.append((stage, seconds(result)))
+        self.failure, self.failed_in_stage = "", False
+        told = title(result.get("release"))
+        if stage in ("prepare", "target"):
+            self.release, self.unchanged = told, bool(result.get("unchanged"))
+            self.settled = f"unchanged, {told} is live" if self.unchanged else ""
+        elif stage == "finish" and told:
+            self.settled = f"{told} is live"
+        elif stage == "status":
+            self.settled = f"{title(result['live'])} is live, {result.get('health')}" if result.get("live") else "nothing is live"
+        elif stage == "smoke":
+            self.settled = "answers"
+
+
+def title(release: Any) -> str:
+    """Return a release as people name it: its id and tag."""
+    return f"{release['id']} ({release['tag']})" if isinstance(release, Mapping) and {"id", "tag"} <= release.keys() else ""
+
+
+def steps(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the steps that a stage tells."""
+    found = result.get("steps")
+    return [step for step in found if isinstance(step, Mapping) and "step" in step] if isinstance(found, list) else []
+
+
+def seconds(result: Mapping[str, Any]) -> float:
+    """Return how long a stage worked on the host."""
+    return sum(float(step.get("seconds") or 0) for step in steps(result))
+
+
+def work(result: Mapping[str, Any]) -> str:
+    """Return what a stage did, on one line."""
+    done = [f"{step['step']} {step.get('seconds') or 0:.1f} s" + (" failed" if step.get("failed") else "") for step in steps(result)]
+    checks = result.get("checks")
+    return " · ".join(done or (str(check) for check in (checks if isinstance(checks, list) else ())))
+
+
+def text(value: Any) -> str:
+    """Return a message as lines; what is no text as indented JSON."""
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "\n".join(value)
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def code(result: Mapping[str, Any]) -> str:
+    """Return the stable code of a failure; empty when it has none."""
+    found = _CODE.match(text(result.get("msg", "")))
+    return str(result.get("code") or (found.group() if found else ""))
+
+
+def problem(result: Mapping[str, Any]) -> list[str]:
+    """Return what a failed task says, in lines; of a loop, what each failed item says."""
+    if "censored" in result:
+        return [str(result["censored"])]
+    if isinstance(result.get("results"), list):
+        failed = [item for item in result["results"] if isinstance(item, Mapping) and item.get("failed")]
+        if failed:
+            return [line for item in failed for line in (*_item_label(item), *problem(item))]
+    lines = text(result.get("msg") or "no message").splitlines()
+    if code(result):
+        return lines
+    if result.get("rc") is not None:
+        lines.append(f"exit code: {result['rc']}")
+    for stream in ("stderr", "stdout", "module_stderr", "module_stdout"):
+        # A module's failure often quotes what it ran.
+        said = [line for line in text(result.get(stream) or "").splitlines() if line.strip() and line not in lines]
+        if said:
+            lines += [f"{stream}:", *(f"  {line}" for line in said[-SHOWN_LINES:])]
+    return lines
+
+
+def _item_label(item: Mapping[str, Any]) -> Iterator[str]:
+    label = None if "censored" in item else item.get("_ansible_item_label", item.get(item.get("ansible_loop_var", "item")))
+    if label is not None:
+        yield f"item {text(label)}:"
+
+
+def outcome(run: HostRun, counts: Mapping[str, int], check: bool) -> Outcome:
+    """Return what became of a host, and the colour of that.
+
+    Args:
+        run: what the stages told.
+        counts: Ansible's own, by `stats.summarize`.
+        check: whether nothing was to be changed.
+    """
+    if counts["unreachable"]:
+        return f"unreachable{f' in {run.lost}' if run.lost else ''}", C.COLOR_UNREACHABLE
+    if counts["failures"] or run.failed_in_stage:
+        return f"failed {run.failure}".strip(), C.COLOR_ERROR
+    if run.settled:
+        return run.settled, C.COLOR_OK if run.unchanged else C.COLOR_CHANGED if "finish" in dict(run.stages) else C.COLOR_OK
+    if run.stages and check:
+        return f"{run.release} would be put into service", C.COLOR_CHANGED
+    if run.stages:
+        last = run.stages[-1][0]
+        goes_on = f"; {run.release} serves, the next run finishes it" if last == "rollout" else ""
+        return f"ended after {last}{goes_on}", C.COLOR_WARN
+    if counts["changed"]:
+        return f"{counts['changed']} changed, {counts['ok'] - counts['changed']} ok", C.COLOR_CHANGED
+    return "unchanged", C.COLOR_OK
+
+
+def table(rows: list[tuple[str, Outcome, HostRun]]) -> Iterator[Outcome]:
+    """Yield the lines of the closing table with their colours."""
+    cells = [(name, said, *_times(run)) for name, (said, _), run in rows]
+    headed = [("host", "outcome", "phases", "total") if any(run.stages for _, _, run in rows) else ("host", "outcome", "", ""), *cells]
+    widths = [max(len(row[column]) for row in headed) for column in range(4)]
+    for row, colour in zip(headed, (C.COLOR_HIGHLIGHT, *(colour for _, (_, colour), _ in rows)), strict=True):
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), colour
+
+
+def _times(run: HostRun) -> Outcome:
+    if not run.stages:
+        return "", ""
+    return " · ".join(f"{stage} {took:.1f} s" for stage, took in run.stages), f"{sum(took for _, took in run.stages):.1f} s"
+
+
+def short(action: str) -> str:
+    """Return an action's name without its collection."""
+    return action.rpartition(".")[2]
+
+
+def stage_of(task: Any) -> str:
+    """Return the stage of a release that a task is; empty for any other task."""
+    collection, _, name = task.action.rpartition(".")
+    stage = name.removeprefix("release_")
+    return stage if collection in ("", "fairlead.fastapi") and name != stage and stage in STAGES else ""
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships no types
+    """Prints events of a playbook; decides nothing that the functions above do not."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "fairlead.fastapi.release"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._hosts: dict[str, HostRun] = {}
+        self._warned: set[tuple[str, str]] = set()
+        self._play = ""  # its name, until it is shown
+        self._width = 0
+
+    # The course of the playbook
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        if self._check():
+            self._display.display("Check mode: nothing is changed.", color=C.COLOR_HIGHLIGHT)
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._count()
+        self._play = play.get_name().strip()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Head the tasks of a play that says no more until something changes."""
+        if self._play and not stage_of(task) and short(task.action) not in QUIET:
+            self._display.display(self._play, color=C.COLOR_HIGHLIGHT)
+            self._play = ""
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
+        self.v2_playbook_on_task_start(task, False)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        self._display.display("no host matched", color=C.COLOR_SKIP)
+
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        self._display.display("no host is left to go on with", color=C.COLOR_ERROR)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._count()
+        rows = []
+        for name in sorted(stats.processed):
+            run = self._run(name)
+            rows.append((name, outcome(run, stats.summarize(name), self._check()), run))
+        if rows:
+            self._display.display("")
+        for line, colour in table(rows):
+            self._display.display(line, color=colour)
+
+    # Results
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        run = self._run(host.get_name())
+        if stage := "" if run.unchanged else stage_of(task):
+            run.begun = stage
+            self._line(host.get_name(), stage, "…", C.COLOR_SKIP)
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        run, stage = self._take(result)
+        body = result.result
+        if stage:
+            run.stage_done(stage, body)
+            done = work(body) or ("would run" if result.task.check_mode and body.get("changed") else "")
+            if done:
+                self._line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)
+        elif short(result.task.action) == "debug":
+            self._debug(result)
+            return
+        elif short(result.task.action) not in QUIET:
+            run.ok, run.changed = run.ok + (not body.get("changed")), run.changed + bool(body.get("changed"))
+            if body.get("changed"):
+                self._line(self.host_label(result), "changed", self._name(result.task), C.COLOR_CHANGED)
+        self._results(result, "ok")
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        run, stage = self._take(result)
+        body, host = result.result, self.host_label(result)
+        lines = problem(body)
+        if ignore_errors:
+            self._line(host, "ignored", f"{self._name(result.task)}: {lines[0]}", C.COLOR_SKIP)
+        else:
+            run.failed_in_stage = bool(stage)
+            run.failure = code(body) or f"in {stage or self._name(result.task)}"
+            if body.get("serving"):
+                run.failure += f", serving {body['serving'].split(' (')[0]}"
+            if steps(body):
+                run.stages.append((stage, seconds(body)))
+                self._line(host, stage, work(body), C.COLOR_ERROR)
+            if not code(body) and (path := result.task.get_path()):
+                lines.append(f"task: {path}")
+            self._block(host, "FAILED", stage or self._name(result.task), lines, C.COLOR_ERROR)
+        self._results(result, "failed")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        run, _ = self._take(result)
+        host, name = self.host_label(result), stage_of(result.task) or self._name(result.task)
+        if result.task.ignore_unreachable:
+            self._line(host, "ignored", f"{name}: unreachable", C.COLOR_SKIP)
+            return
+        run.lost = stage_of(result.task)
+        self._block(host, "UNREACHABLE", name, [*problem(result.result), *LOST], C.COLOR_UNREACHABLE)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        run, stage = self._take(result)
+        if stage and not run.unchanged:
+            # Its beginning was shown.
+            self._line(self.host_label(result), stage, "skipped", C.COLOR_SKIP)
+        self._results(result, "skipped")
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        self._tell_warnings(result)
+        if short(result.task.action) == "debug":
+            self._debug(result)
+        else:
+            self._results(result, "ok item")
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        # Shown with the task, when all items are through.
+        self._tell_warnings(result)
+        self._results(result, "failed item")
+
+    def v2_runner_retry(self, result: Any) -> None:
+        if self._run_is_verbose(result):
+            left = result.result["retries"] - result.result["attempts"]
+            self._line(self.host_label(result), "again", f"{self._name(result.task)}: {left} tries left", C.COLOR_DEBUG)
+
+    def v2_on_file_diff(self, result: Any) -> None:
+        items = result.result.get("results") if result.task.loop else None
+        for body in items if isinstance(items, list) else [result.result]:
+            difference = self._get_diff(body["diff"]) if body.get("diff") and body.get("changed") else ""
+            if difference:
+                self._line(self.host_label(result), "diff", stage_of(result.task) or self._name(result.task), C.COLOR_CHANGED)
+                self._display.display(difference)
+
+    # How it is shown
+
+    def _take(self, result: Any) -> tuple[HostRun, str]:
+        run = self._run(result.host.get_name())
+        run.begun = ""
+        self._tell_warnings(result)
+        self._clean_results(result.result, result.task.action)
+        return run, stage_of(result.task)
+
+    def _run(self, host: str) -> HostRun:
+        self._width = max(self._width, len(host))
+        return self._hosts.setdefault(host, HostRun())
+
+    def _check(self) -> bool:
+        return bool(context.CLIARGS.get("check"))
+
+    def _name(self, task: Any) -> str:
+        return str(task.get_name(include_role_fqcn=False)).strip()
+
+    def _line(self, host: str, label: str, said: str, colour: str, **where: bool) -> None:
+        """Show one thing; further lines of it stand below the first."""
+        margin = "\n" + " " * (self._width + LABEL + 4)
+        self._display.display(f"{host:<{self._width}}  {label:<{LABEL}}  {said}".replace("\n", margin).rstrip(), color=colour, **where)
+
+    def _block(self, host: str, label: str, name: str, lines: list[str], colour: str) -> None:
+        stderr = bool(self.get_option("display_failed_stderr"))
+        self._line(host, label, name, colour, stderr=stderr)
+        for line in lines:
+            self._display.display(f"  {line}".rstrip(), color=colour, stderr=stderr)
+
+    def _debug(self, result: Any) -> None:
+        self._clean_results(result.result, result.task.action)
+        hidden = ("results", "warnings", "deprecations", "exception", "censored", "_ansible_")
+        shown = {key: value for key, value in result.result.items() if not key.startswith(hidden) and key != result.result.get("ansible_loop_var")}
+        if "msg" in shown:
+            said = text(shown["msg"])
+        else:
+            said = "\n".join(f"{key}: {text(value)}" for key, value in shown.items() if key not in ("item", "failed_when_result"))
+        if said:
+            host = self.host_label(result)
+            margin = " " * (max(self._width, len(host)) + 2)
+            self._display.display(f"{host:<{self._width}}  " + said.replace("\n", f"\n{margin}"), color=C.COLOR_OK)
+
+    def _tell_warnings(self, result: Any) -> None:
+        host = self.host_label(result)
+        for warning in result.result.pop("warnings", None) or ():
+            if (host, str(warning)) not in self._warned:
+                self._warned.add((host, str(warning)))
+                self._line(host, "warning", str(warning), C.COLOR_WARN)
+        if not self._run_is_verbose(result):
+            # A traceback; what it comes down to is in the message.
+            result.result.pop("exception", None)
+        self._handle_warnings_and_exception(result)
+
+    def _results(self, result: Any, word: str) -> None:
+        """Show a result as it is, when that was asked for; items were shown one by one."""
+        if self._run_is_verbose(result):
+            body = {key: value for key, value in result.result.items() if key not in ("invocation", "results")}
+            self._line(self.host_label(result), word, f"{self._name(result.task)} => {self._dump_results(body)}", C.COLOR_VERBOSE)
+
+    def _count(self) -> None:
+        """Close a play: how many plain tasks it had on each host."""
+        for host, run in self._hosts.items():
+            if run.ok or run.changed:
+                self._line(host, "done", f"{run.ok} ok, {run.changed} changed", C.COLOR_CHANGED if run.changed else C.COLOR_OK)
+            run.ok = run.changed = 0
