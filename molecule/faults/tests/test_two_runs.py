@@ -1,0 +1,97 @@
+"""Runs that meet, and stages that die: one run at a time, and nobody ever removes a lock by hand."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from lab.freeze import Watch, watching
+from lab.results import results
+from lab.story import App, Play, mixed_load_was_served
+
+# From its stage's begin, a run that has to stand back says so.
+REFUSED_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def busy(app: App, background: ThreadPoolExecutor) -> Iterator[tuple[Watch, "Future[Play]"]]:
+    """A deploy that has started its release and is held there."""
+    with watching(app, "STARTED") as watch:
+        first = background.submit(app.deploy, "v5")
+        assert watch.reached()
+        yield watch, first
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variables"),
+    [
+        pytest.param(
+            *("deploy", {"image_tag": "v3"}),
+            marks=pytest.mark.fault(
+                row=36, fault="two deploys at once", code="LOCKED", serves="what the first one says", says="owner, run, since, phase"
+            ),
+        ),
+        pytest.param(
+            *("rollback", {}),
+            marks=pytest.mark.fault(
+                row=37,
+                fault="deploy and rollback at once",
+                code="LOCKED",
+                serves="what the first one says",
+                says="owner, run, since, phase",
+            ),
+        ),
+    ],
+)
+def test_the_second_run_stands_back(app: App, busy: tuple[Watch, "Future[Play]"], playbook: str, variables: dict[str, str]) -> None:
+    journal, releases = app.journal, set(app.releases)
+    play = app.play(playbook, "-v", **variables).failed_with("LOCKED")
+    for text in (journal["owner"], journal["run"], journal["since"], "STARTED"):
+        assert text in play.output, play.output
+    (refusal,) = (result for result in results(play.output) if result.get("code") == "LOCKED")
+    assert sum(step["seconds"] for step in refusal["steps"]) < REFUSED_SECONDS
+    assert (app.journal, set(app.releases)) == (journal, releases)
+
+
+def test_the_first_run_proceeds(app: App, busy: tuple[Watch, "Future[Play]"]) -> None:
+    watch, first = busy
+    watch.thaw()
+    first.result().succeeded()
+    assert app.releases[app.live]["tag"] == "v5"
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=38, fault="stage killed with SIGKILL", code="–", serves="the old release", says="RECOVERED: which run, where it ended"
+)
+def test_a_killed_stage_holds_no_lock(app: App, background: ThreadPoolExecutor) -> None:
+    live = app.live
+    with app.load() as load:
+        with watching(app, "STARTED") as watch:
+            deploy = background.submit(app.deploy, "v3")
+            assert watch.reached()
+            app.on_host("kill", "-KILL", str(watch.pid))
+        assert deploy.result().code != 0
+        assert app.live == live
+        play = app.deploy("v3").succeeded()
+    mixed_load_was_served(load)
+    assert "RECOVERED: " in play.output and "ended at STARTED" in play.output, play.output
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=39, fault="engine restarted in mid-deploy", code="–", serves="the old release, or the new one", says="what failed, if it did"
+)
+def test_the_engine_restarts_in_mid_deploy(app: App, background: ThreadPoolExecutor) -> None:
+    with app.load() as load:
+        with watching(app, "STARTED") as watch:
+            deploy = background.submit(app.deploy, "v4")
+            assert watch.reached()
+            app.on_host("systemctl", "restart", "docker")
+        first = deploy.result()
+        print(f"the deploy that met the restart ended with exit code {first.code}")
+        app.assert_tidy()
+        app.deploy("v4").succeeded()
+    mixed_load_was_served(load)
+    assert app.releases[app.live]["tag"] == "v4"
+    app.assert_tidy()
