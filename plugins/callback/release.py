@@ -43,14 +43,14 @@ author:
   - Fairlead contributors (@fairlead)
 """
 
-STAGES = ("prepare", "target", "migrate", "rollout", "finish", "status", "smoke")
 # These only decide and tell; their names are neither progress nor change.
 QUIET = ("assert", "check_input", "debug", "include_role", "include_tasks", "include_vars", "meta", "set_fact", "validate_argument_spec")
-LABEL = 8  # columns: the longest stage and one to spare
+LABEL = 8  # columns
 SHOWN_LINES = 20  # of what a command printed before it failed
 LOST = (
     "Serving now: not known from here; what served goes on serving",
-    "To do: look with playbooks/status.yml, then give the same command again: the host finishes what was begun, or clears it away, by itself",
+    "To do: look with playbooks/status.yml, then give the same command again; what was begun on the host is then finished, "
+    "or cleared away, by itself",
 )
 _CODE = re.compile(r"[A-Z][A-Z_]+(?=: )")
 
@@ -62,13 +62,13 @@ class HostRun:
     """What is known of one host in this run of the playbook."""
 
     stages: list[tuple[str, float]] = field(default_factory=list)
-    begun: str = ""  # the stage that runs
     release: str = ""  # the release that this run is about
     unchanged: bool = False  # it was live already: later stages have nothing to do
     settled: str = ""
     failure: str = ""
     failed_in_stage: bool = False
     lost: str = ""  # the stage in which the connection was lost
+    items: list[str] = field(default_factory=list)  # what failed items of the present loop say
     ok: int = 0  # plain tasks of the present play
     changed: int = 0
 
@@ -124,17 +124,20 @@ def code(result: Mapping[str, Any]) -> str:
     return str(result.get("code") or (found.group() if found else ""))
 
 
-def problem(result: Mapping[str, Any]) -> list[str]:
-    """Return what a failed task says, in lines; of a loop, what each failed item says."""
+def problem(result: Mapping[str, Any], cause: str = "") -> list[str]:
+    """Return what a failed task says, in lines.
+
+    Args:
+        result: of the task, or of one item of its loop.
+        cause: the innermost message of the error, where Ansible knows one.
+    """
     if "censored" in result:
         return [str(result["censored"])]
-    if isinstance(result.get("results"), list):
-        failed = [item for item in result["results"] if isinstance(item, Mapping) and item.get("failed")]
-        if failed:
-            return [line for item in failed for line in (*_item_label(item), *problem(item))]
     lines = text(result.get("msg") or "no message").splitlines()
     if code(result):
         return lines
+    if cause and not any(cause in line for line in lines):
+        lines.append(f"because: {cause}")
     if result.get("rc") is not None:
         lines.append(f"exit code: {result['rc']}")
     for stream in ("stderr", "stdout", "module_stderr", "module_stdout"):
@@ -145,10 +148,13 @@ def problem(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _item_label(item: Mapping[str, Any]) -> Iterator[str]:
-    label = None if "censored" in item else item.get("_ansible_item_label", item.get(item.get("ansible_loop_var", "item")))
-    if label is not None:
-        yield f"item {text(label)}:"
+def cause(error: Any) -> str:
+    """Return the innermost message of Ansible's summary of an error; empty when there is none."""
+    event, said = getattr(error, "event", None), ""
+    while event is not None:
+        said = str(getattr(event, "msg", "")).strip() or said
+        event = getattr(getattr(event, "chain", None), "event", None)
+    return said
 
 
 def outcome(run: HostRun, counts: Mapping[str, int], check: bool) -> Outcome:
@@ -164,12 +170,12 @@ def outcome(run: HostRun, counts: Mapping[str, int], check: bool) -> Outcome:
     if counts["failures"] or run.failed_in_stage:
         return f"failed {run.failure}".strip(), C.COLOR_ERROR
     if run.settled:
-        return run.settled, C.COLOR_OK if run.unchanged else C.COLOR_CHANGED if "finish" in dict(run.stages) else C.COLOR_OK
-    if run.stages and check:
+        return run.settled, C.COLOR_CHANGED if "finish" in dict(run.stages) else C.COLOR_OK
+    if run.release and check:
         return f"{run.release} would be put into service", C.COLOR_CHANGED
     if run.stages:
         last = run.stages[-1][0]
-        goes_on = f"; {run.release} serves, the next run finishes it" if last == "rollout" else ""
+        goes_on = f"; {run.release or 'it'} serves, and the next run finishes it" if last == "rollout" else ""
         return f"ended after {last}{goes_on}", C.COLOR_WARN
     if counts["changed"]:
         return f"{counts['changed']} changed, {counts['ok'] - counts['changed']} ok", C.COLOR_CHANGED
@@ -199,8 +205,7 @@ def short(action: str) -> str:
 def stage_of(task: Any) -> str:
     """Return the stage of a release that a task is; empty for any other task."""
     collection, _, name = task.action.rpartition(".")
-    stage = name.removeprefix("release_")
-    return stage if collection in ("", "fairlead.fastapi") and name != stage and stage in STAGES else ""
+    return str(name).removeprefix("release_") if collection in ("", "fairlead.fastapi") and name.startswith("release_") else ""
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -257,8 +262,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         run = self._run(host.get_name())
+        run.items = []
         if stage := "" if run.unchanged else stage_of(task):
-            run.begun = stage
             self._line(host.get_name(), stage, "…", C.COLOR_SKIP)
 
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -270,7 +275,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             if done:
                 self._line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)
         elif short(result.task.action) == "debug":
-            self._debug(result)
+            if not result.task.loop:  # else each item was shown
+                self._debug(result)
             return
         elif short(result.task.action) not in QUIET:
             run.ok, run.changed = run.ok + (not body.get("changed")), run.changed + bool(body.get("changed"))
@@ -281,7 +287,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         run, stage = self._take(result)
         body, host = result.result, self.host_label(result)
-        lines = problem(body)
+        lines = [*run.items] or problem(body, cause(getattr(result, "exception", None)))
         if ignore_errors:
             self._line(host, "ignored", f"{self._name(result.task)}: {lines[0]}", C.COLOR_SKIP)
         else:
@@ -321,8 +327,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             self._results(result, "ok item")
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
-        # Shown with the task, when all items are through.
         self._tell_warnings(result)
+        # Shown with the task, when all items are through: only then is known whether they are to be ignored.
+        item = "" if "censored" in result.result else text(self._get_item_label(result.result))
+        said = problem(result.result, cause(getattr(result, "exception", None)))
+        self._run(result.host.get_name()).items += [f"item {item}:", *(f"  {line}" for line in said)] if item else said
         self._results(result, "failed item")
 
     def v2_runner_retry(self, result: Any) -> None:
@@ -342,7 +351,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def _take(self, result: Any) -> tuple[HostRun, str]:
         run = self._run(result.host.get_name())
-        run.begun = ""
         self._tell_warnings(result)
         self._clean_results(result.result, result.task.action)
         return run, stage_of(result.task)
@@ -370,12 +378,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def _debug(self, result: Any) -> None:
         self._clean_results(result.result, result.task.action)
-        hidden = ("results", "warnings", "deprecations", "exception", "censored", "_ansible_")
-        shown = {key: value for key, value in result.result.items() if not key.startswith(hidden) and key != result.result.get("ansible_loop_var")}
-        if "msg" in shown:
-            said = text(shown["msg"])
+        body = result.result
+        if "msg" in body or "censored" in body:
+            said = text(body.get("msg", body.get("censored")))
         else:
-            said = "\n".join(f"{key}: {text(value)}" for key, value in shown.items() if key not in ("item", "failed_when_result"))
+            hidden = ("results", body.get("ansible_loop_var"))
+            said = "\n".join(
+                f"{key}: {text(value)}" for key, value in body.items() if key not in hidden and not key.startswith("_ansible_")
+            )
         if said:
             host = self.host_label(result)
             margin = " " * (max(self._width, len(host)) + 2)
@@ -387,16 +397,20 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             if (host, str(warning)) not in self._warned:
                 self._warned.add((host, str(warning)))
                 self._line(host, "warning", str(warning), C.COLOR_WARN)
-        if not self._run_is_verbose(result):
-            # A traceback; what it comes down to is in the message.
+        if "censored" in result.result or not self._run_is_verbose(result):
+            # Its message may quote what was hidden; what it comes down to is shown otherwise.
             result.result.pop("exception", None)
         self._handle_warnings_and_exception(result)
 
     def _results(self, result: Any, word: str) -> None:
         """Show a result as it is, when that was asked for; items were shown one by one."""
         if self._run_is_verbose(result):
-            body = {key: value for key, value in result.result.items() if key not in ("invocation", "results")}
-            self._line(self.host_label(result), word, f"{self._name(result.task)} => {self._dump_results(body)}", C.COLOR_VERBOSE)
+            shown = ("censored",) if "censored" in result.result else result.result.keys() - {"invocation", "results"}
+            body = {key: result.result[key] for key in shown}
+            host = self.host_label(result)
+            self._display.display(
+                f"{host:<{self._width}}  {word}: {self._name(result.task)} => {self._dump_results(body)}", color=C.COLOR_VERBOSE
+            )
 
     def _count(self) -> None:
         """Close a play: how many plain tasks it had on each host."""
