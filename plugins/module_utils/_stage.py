@@ -156,7 +156,6 @@ def failure(error: ReleaseError, stage: Stage) -> Result:
         "code": error.code,
         "serving": serving(stage.paths),
         "steps": stage.steps.done,
-        "warnings": stage.warnings,
     }
 
 
@@ -169,5 +168,12 @@ def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:
     try:
         result = work(stage)
     except ReleaseError as error:
+        _warn(module, stage)
         module.fail_json(**failure(error, stage))
-    module.exit_json(steps=stage.steps.done, warnings=stage.warnings, **result)
+    _warn(module, stage)
+    module.exit_json(steps=stage.steps.done, **result)
+
+
+def _warn(module: AnsibleModule, stage: Stage) -> None:
+    for warning in stage.warnings:
+        module.warn(stage.redact(warning))
