@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from lab import authority, check, containers, hosts, images, inventory, network, paths, registry, releases
@@ -66,6 +67,14 @@ def ensure_images(checked: bool) -> None:
         check.check_all()
 
 
+def certificate(domain: str, days: float, folder: Path) -> None:
+    """Write a server certificate of the lab's authority, and its key."""
+    authority.ensure()
+    pair = authority.issue([domain], timedelta(days=days))
+    paths.write(folder / "tls.key", pair.key, 0o600)
+    paths.write(folder / "tls.crt", pair.certificate)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     top = argparse.ArgumentParser(prog="python -m lab", description="Stand-in machines for demo, tests and benchmarks.")
@@ -86,6 +95,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     command = commands.add_parser("images", help="have the images")
     command.add_argument("--check", action="store_true", help="also try that they keep the official images' contracts")
+    command = commands.add_parser("certificate", help="issue a server certificate: tls.crt and tls.key in a folder")
+    command.add_argument("domain")
+    command.add_argument("--days", type=float, default=90, help="how long it is valid from now, negative for an expired one; default: 90")
+    command.add_argument("--to", type=Path, required=True, metavar="FOLDER")
     command = commands.add_parser("inventory", help="write an inventory of these hosts, such as a fleet")
     command.add_argument("hosts", nargs="+", metavar="HOST")
     command.add_argument("--to", type=Path, required=True, metavar="FOLDER")
@@ -117,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 releases.ensure(options.names)
             case "images":
                 ensure_images(options.check)
+            case "certificate":
+                certificate(options.domain, options.days, options.to)
             case "inventory":
                 inventory.write(options.hosts, options.to)
     except LabError as error:
