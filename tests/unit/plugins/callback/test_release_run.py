@@ -153,19 +153,13 @@ def test_failures_of_other_tasks_tell_what_ansible_knows(tmp_path: Path) -> None
     assert after.splitlines()[-4:] == ["host  outcome", "a     failed in Touch", "b     failed in Each", "c     unreachable"]
 
 
-@pytest.mark.parametrize("verbosity", ["-v", "-vvv"])
+@pytest.mark.parametrize("verbosity", ["-vvv"])
 def test_more_is_shown_when_asked_for_but_no_secret(tmp_path: Path, verbosity: str) -> None:
     done = play(tmp_path, verbosity)
     assert "vps1  ok: Prepare => " in done.stdout
     assert "DRIFT: edited by hand" in done.stdout
     assert SECRET not in done.stdout + done.stderr
     assert "deprecat" not in (done.stdout + done.stderr).lower()
-
-
-def test_failures_can_go_to_the_standard_error(tmp_path: Path) -> None:
-    done = play(tmp_path, ANSIBLE_DISPLAY_FAILED_STDERR="true")
-    assert "  NOT_READY: r12" in done.stderr
-    assert "  NOT_READY: r12" not in done.stdout
 
 
 def test_it_documents_itself() -> None:
