@@ -18,7 +18,7 @@ Fault = Callable[[App], AbstractContextManager[None]]
 OLD = "the old release"
 LOCK_SECONDS = 2
 # Found out only when the release is on the host; everything else before anything is begun.
-BEGUN = ("NOT_READY", "MIGRATION_FAILED")
+BEGUN = ("NOT_READY", "MIGRATION_LOCK")
 
 
 CASES = [
@@ -51,10 +51,10 @@ CASES = [
     ),
     pytest.param(
         partial(faults.read_by_somebody, table="items"),
-        *("hanging_migration", {}, {"MIGRATION_LOCK_TIMEOUT_SECONDS": str(LOCK_SECONDS)}, "MIGRATION_FAILED", ("lock timeout",)),
+        *("hanging_migration", {}, {"MIGRATION_LOCK_TIMEOUT_SECONDS": str(LOCK_SECONDS)}, "MIGRATION_LOCK", ("lock timeout", "pg_sleep(600)")),
         id="migration waits for a lock",
         marks=pytest.mark.fault(
-            row=23, fault="migration waits for a lock", code="MIGRATION_FAILED", serves=OLD, says="the database's words"
+            row=23, fault="migration waits for a lock", code="MIGRATION_LOCK", serves=OLD, says="who holds the lock"
         ),
     ),
 ]
