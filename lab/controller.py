@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from lab import paths
 from lab.story import PLAY_SECONDS, App, Play
@@ -81,11 +81,11 @@ class Controller:
 
 
 @contextmanager
-def deploying(app: App, tag: str) -> Iterator[Controller]:
-    """Deploy in the background during the block; afterwards nothing of the controller is left."""
+def deploying(app: App, tag: str, **variables: Any) -> Iterator[Controller]:
+    """Deploy in the background during the block, with more variables; afterwards nothing of the controller is left."""
     # A socket's path has room for 108 bytes.
     with tempfile.TemporaryDirectory(prefix="fairlead-", dir="/tmp") as folder:
-        controller = Controller(*app.invocation("deploy", image_tag=tag), Path(folder))
+        controller = Controller(*app.invocation("deploy", image_tag=tag, **variables), Path(folder))
         try:
             yield controller
         finally:

@@ -1,4 +1,4 @@
-"""A run that is stopped on its host at a phase of its journal, so that a test can take its time to break something there."""
+"""A run that is stopped on its host at a phase of its journal, so that a test can break something just there."""
 
 import json
 import queue

@@ -1,26 +1,44 @@
-"""Stops the stage of a new run on this host as soon as the journal says a given phase, without any help from the stage.
+"""Stops the stage of a new run on this host at the moment its journal says a given phase, without any help from the stage.
 
-Arguments: the app's name, the phase. Says what happens in lines of JSON with `event`:
-watching, reached (the stage is frozen, or has ended by itself), passed (it got away), idle (after `thaw`: no stage runs).
-Reads orders from standard input: `cut` ends the SSH sessions of the run, `thaw` lets the stage go on. The end of input thaws as well.
+Arguments: the app's name, the phase. The process that holds the lock on the app's directory is traced: the kernel stops it at each
+system call until it was looked at, so that no phase is too short. It is let go when this program ends, however it ends.
+
+Says what happens in lines of JSON with `event`: watching, reached (the stage stands still), passed (the run was beyond the phase when
+it was first seen), idle (after `thaw`: no stage runs).
+Reads orders from standard input: `cut` ends the SSH sessions of the run, `thaw` lets the stage go on.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
-import select
+import queue
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-POLL_SECONDS = 0.0005
-# New processes are looked through as rarely as a stage's first moments allow.
-SCAN_SECONDS = 0.01
-STOP_SECONDS = 5.0
+SCAN_SECONDS = 0.005
 STAGE_SECONDS = 120.0
+# ptrace(2).
+SEIZE, INTERRUPT, NEXT_CALL, DETACH = 0x4206, 0x4207, 24, 17
+MARK_CALLS = 1
+CALL = signal.SIGTRAP | 0x80
+EVENT_STOP = 128
+ALL_CHILDREN = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_libc.ptrace.restype = ctypes.c_long
+
+
+def ptrace(request: int, pid: int, data: int = 0) -> None:
+    """Call ptrace(2). Raises OSError."""
+    if _libc.ptrace(request, pid, None, data) == -1:
+        raise OSError(ctypes.get_errno(), f"ptrace of process {pid}")
 
 
 def say(event: str, **more: object) -> None:
@@ -34,7 +52,7 @@ def processes() -> set[int]:
 
 
 def status(pid: int) -> dict[str, str]:
-    """Return a process's name, state and parent by the kernel's names; nothing when it has ended."""
+    """Return a process's name and parent by the kernel's names; nothing when it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -42,34 +60,53 @@ def status(pid: int) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def ancestors(pid: int) -> list[int]:
-    """Return the parents of a process, nearest first, without the first process of all."""
+def ssh_sessions(pid: int) -> list[int]:
+    """Return the parents of a process that serve its SSH connection."""
     found: list[int] = []
     while (pid := int(status(pid).get("PPid", 0))) > 1:
-        found.append(pid)
+        if status(pid).get("Name") == "sshd-session":
+            found.append(pid)
     return found
 
 
+class Journal:
+    """The journal of the run after the one that was there at the beginning; read anew when it was replaced."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: tuple[int, int] | None = None
+        self._entry: dict[str, Any] = {}
+        self._old = self._read().get("run")
+
+    def entry(self) -> dict[str, Any] | None:
+        """Return what the journal says of the new run; None before it began."""
+        entry = self._read()
+        return entry if entry.get("run") != self._old else None
+
+    def _read(self) -> dict[str, Any]:
+        with contextlib.suppress(FileNotFoundError):
+            found = self._file.stat()
+            if (found.st_ino, found.st_mtime_ns) != self._seen:
+                self._entry = json.loads(self._file.read_text())
+                self._seen = found.st_ino, found.st_mtime_ns
+        return self._entry
+
+
 class Stage:
-    """The process that holds the lock on the app's directory, looked for among processes that are new here."""
+    """The process that holds the lock on the app's directory, looked for among those that are new since the beginning."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._known = processes()
-        self._scanned = 0.0
-        self.pid: int | None = None
         self.sessions: list[int] = []
+        self.stopped: int | None = None
 
-    def find(self, now: bool = False) -> int | None:
-        """Return the process that holds the lock; all new processes are looked through at most every `SCAN_SECONDS`, or `now`."""
-        if self.pid is not None and not self._holds(self.pid):
-            self.pid = None
-        if self.pid is None and (now or time.monotonic() - self._scanned > SCAN_SECONDS):
-            self.pid = next((pid for pid in sorted(processes() - self._known) if self._holds(pid)), None)
-            self._scanned = time.monotonic()
-            if self.pid is not None:
-                self.sessions = [pid for pid in ancestors(self.pid) if status(pid).get("Name") == "sshd-session"]
-        return self.pid
+    def find(self) -> int | None:
+        """Return the process, when there is one."""
+        pid = next((pid for pid in sorted(processes() - self._known) if self._holds(pid)), None)
+        if pid is not None:
+            self.sessions = ssh_sessions(pid)
+        return pid
 
     def _holds(self, pid: int) -> bool:
         try:
@@ -78,25 +115,26 @@ class Stage:
         except OSError:
             return False
 
-    def freeze(self) -> None:
-        """Stop the process, and wait until it has stopped or ended."""
-        pid = self.find(now=True)
-        if pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-        deadline = time.monotonic() + STOP_SECONDS
-        while status(pid).get("State", "Z")[0] not in "TZX":
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"process {pid} does not stop")
+    def stop_at(self, pid: int, journal: Journal, phase: str) -> bool:
+        """Let the process go on from system call to system call until the phase is reached; False: it ended before."""
+        ptrace(SEIZE, pid, MARK_CALLS)
+        ptrace(INTERRUPT, pid)
+        while True:
+            _, state = os.waitpid(pid, ALL_CHILDREN)
+            if not os.WIFSTOPPED(state):
+                return False
+            if has_reached(journal.entry(), phase):
+                self.stopped = pid
+                return True
+            reason = os.WSTOPSIG(state)
+            is_signal = reason != CALL and state >> 16 != EVENT_STOP
+            ptrace(NEXT_CALL, pid, reason if is_signal else 0)
 
     def thaw(self) -> None:
-        """Let the process go on; sudo stops itself when its child is stopped, and has to be woken as well."""
-        if self.pid is None:
-            return
-        for pid in [self.pid, *ancestors(self.pid)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        """Let the process go on."""
+        if self.stopped is not None:
+            ptrace(DETACH, self.stopped)
+            self.stopped = None
 
     def cut(self) -> None:
         """End the SSH sessions that the stage came by."""
@@ -105,61 +143,33 @@ class Stage:
                 os.kill(pid, signal.SIGKILL)
 
 
-class Journal:
-    """The journal, read anew when it was replaced."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._seen: tuple[int, int] | None = None
-        self._entry: dict[str, Any] = {}
-
-    def read(self) -> dict[str, Any]:
-        """Return what the journal says; nothing where there is none."""
-        try:
-            found = self._file.stat()
-            if (found.st_ino, found.st_mtime_ns) != self._seen:
-                self._entry = json.loads(self._file.read_text())
-                self._seen = found.st_ino, found.st_mtime_ns
-        except FileNotFoundError:
-            self._entry = {}
-        return self._entry
-
-
-def run_first() -> None:
-    """Take precedence over everything that this host does, as far as it is allowed here."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    except OSError:
-        os.nice(-20)
+def has_reached(entry: dict[str, Any] | None, phase: str) -> bool:
+    """Tell whether a run has reached the phase, or is beyond it."""
+    return entry is not None and phase in (past["phase"] for past in entry["phases"])
 
 
 def watch(journal: Journal, stage: Stage, phase: str) -> None:
-    """Wait for a new run to reach the phase, and freeze it there. Returns at once when the other side is gone."""
-    old = journal.read().get("run")
+    """Wait for a new run to reach the phase, and stop it there."""
     say("watching")
-    while not select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
-        entry = journal.read()
-        if entry.get("run") == old:
-            stage.find()
-            continue
-        passed = [past["phase"] for past in entry["phases"]]
-        if phase in passed:
-            stage.freeze()
-            entry = journal.read()
-            say("reached" if entry["phase"] == phase else "passed", phase=entry["phase"], pid=stage.pid, release=entry["release"])
-            return
-        stage.find()
+    while stage.stopped is None:
+        pid = stage.find()
+        if pid is not None:
+            # It may end while it is looked at.
+            with contextlib.suppress(OSError):
+                stage.stop_at(pid, journal, phase)
+        elif has_reached(journal.entry(), phase):
+            break
+        else:
+            time.sleep(SCAN_SECONDS)
+    entry = journal.entry() or {}
+    say("reached" if stage.stopped and entry["phase"] == phase else "passed", phase=entry["phase"], release=entry["release"])
 
 
-def obey(stage: Stage, home: Path) -> None:
-    """Do what the other side says, until it has said everything."""
+def listen(orders: "queue.Queue[str]") -> None:
+    """Pass on what the other side says; its end ends this program, and so lets the stage go."""
     for order in sys.stdin:
-        if order.strip() == "cut":
-            stage.cut()
-        elif order.strip() == "thaw":
-            stage.thaw()
-            await_idle(home)
-            say("idle")
+        orders.put(order.strip())
+    os._exit(0)
 
 
 def await_idle(home: Path) -> None:
@@ -179,15 +189,19 @@ def await_idle(home: Path) -> None:
 
 
 def main(app: str, phase: str) -> None:
-    """Freeze one run of the app at the phase."""
+    """Stop one run of the app at the phase, and obey until the other side is gone."""
     home = Path("/opt/fairlead", app)
-    stage = Stage(home)
-    run_first()
-    try:
-        watch(Journal(home / "journal.json"), stage, phase)
-        obey(stage, home)
-    finally:
-        stage.thaw()
+    orders: queue.Queue[str] = queue.Queue()
+    journal, stage = Journal(home / "journal.json"), Stage(home)
+    threading.Thread(target=listen, args=(orders,), daemon=True).start()
+    watch(journal, stage, phase)
+    while True:
+        if orders.get() == "cut":
+            stage.cut()
+        else:
+            stage.thaw()
+            await_idle(home)
+            say("idle")
 
 
 if __name__ == "__main__":
