@@ -5,12 +5,25 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _candidate, _preflight, _stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _bake,
+    _candidate,
+    _drain,
+    _edge,
+    _journal,
+    _preflight,
+    _registry,
+    _stage,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
-from ansible_collections.fairlead.fastapi.plugins.modules import release_finish, release_rollout
-from fakes import APP, Answers, FakeEngine
-from fakes_host import Clock, Host
+from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
+from fakes import APP, Answers, FakeEdge, FakeEngine, FakeRegistry
+from fakes_host import Background, Clock, Host
+from fakes_proc import Proc
+
+# Far from any limit.
+PLENTY = "MemTotal:       16000000 kB\nMemAvailable:    8000000 kB\n"
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +51,23 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
-    for module in (_candidate, release_rollout, release_finish):
+    for module in (_candidate, _bake, _drain, _journal, release_rollout):
         monkeypatch.setattr(module, "time", fake)
+    return fake
+
+
+@pytest.fixture
+def background(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Background:
+    fake = Background(clock)
+    monkeypatch.setattr(_drain, "ThreadPoolExecutor", fake)
+    return fake
+
+
+@pytest.fixture
+def edge(monkeypatch: pytest.MonkeyPatch) -> FakeEdge:
+    fake = FakeEdge()
+    monkeypatch.setattr(_edge, "responses", fake.responses)
+    monkeypatch.setattr(_edge, "certificate_problem", fake.certificate_problem)
     return fake
 
 
@@ -55,9 +83,46 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
 
 
 @pytest.fixture
-def host(paths: AppPaths, engine: FakeEngine, clock: Clock, answers: Answers, monkeypatch: pytest.MonkeyPatch) -> Host:
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the kernel tells of memory: there is plenty."""
+    file = tmp_path / "meminfo"
+    file.write_text(PLENTY)
+    monkeypatch.setattr(_preflight, "MEMORY", file)
+    return file
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Proc:
+    """What the kernel tells of connections: of no process anything, until a test says so."""
+    monkeypatch.setattr(_drain, "PROC", tmp_path / "proc")
+    return Proc(tmp_path / "proc")
+
+
+@pytest.fixture
+def logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where credentials lie while an image is pulled."""
+    directory = tmp_path / "run"
+    directory.mkdir()
+    monkeypatch.setattr(_registry, "LOGIN_DIRECTORY", directory)
+    return directory
+
+
+@pytest.fixture
+def host(
+    paths: AppPaths,
+    engine: FakeEngine,
+    answers: Answers,
+    edge: FakeEdge,
+    clock: Clock,
+    background: Background,
+    memory: Path,
+    logins: Path,
+    proc: Proc,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Host:
     """A provisioned host on which nothing is live yet; its edge listens."""
     roots = partial(AppPaths, config_root=paths.config_root, run_root=paths.run_root)
     monkeypatch.setattr(_stage, "AppPaths", roots)
-    monkeypatch.setattr(_preflight, "_edge", lambda settings: [])
-    return Host(paths, engine, answers, clock)
+    monkeypatch.setattr(_stage, "Registry", partial(FakeRegistry, engine))
+    monkeypatch.setattr(_preflight, "_edge_listens", lambda settings: [])
+    return Host(paths, engine, answers, edge, clock, background)

@@ -1,18 +1,23 @@
-"""Stand-ins for what a release meets: the engine, and answers over HTTP."""
+"""Stand-ins for what a release meets: the engine, its registry, the edge, and answers over HTTP."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
+from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
 
 APP = "shop"
 IMAGE = "registry.lab:5000/shop/api"
+PLATFORM = ("linux", "amd64")
 
 
 def digest_of(tag: str) -> str:
@@ -37,27 +42,63 @@ def fails(code: str) -> Iterator[pytest.ExceptionInfo[ReleaseError]]:
 
 
 class Answers:
-    """What is answered: by the release itself, and in public through the edge. The last answer is repeated."""
+    """What is answered: by the release itself, and in public through the edge. The last answer is repeated.
+
+    `of` has what a release answers on its socket, whatever `direct` says.
+    """
 
     def __init__(self) -> None:
         self.direct: list[Answer] = []
         self.public: list[Answer] = []
+        self.of: dict[str, Answer] = {}
         self.asked: list[str] = []
 
     def get(self, listener: Listener, path: str) -> Answer:
         self.asked.append(path)
+        if listener.socket_path is not None and listener.socket_path.parent.name in self.of:
+            return self.of[listener.socket_path.parent.name]
         queue = self.public if listener.tls else self.direct
         return queue.pop(0) if len(queue) > 1 else queue[0]
 
 
-def container(release: str, **state: Any) -> dict[str, Any]:
-    """Return what `docker inspect` tells of a release's serving container."""
+class FakeEdge:
+    """What the edge tells of itself; by default neither a count of answers nor a problem with its certificate."""
+
+    def __init__(self) -> None:
+        self.counts: Callable[[], Responses | None] = lambda: None
+        self.certificate: str | None = None
+
+    def responses(self, domain: str) -> Responses | None:
+        return self.counts()
+
+    def certificate_problem(self, settings: dict[str, Any]) -> str | None:
+        return self.certificate
+
+
+def container(release: str, service: str = "api", image: str = "", env: Sequence[str] = (), **state: Any) -> dict[str, Any]:
+    """Return what `docker inspect` tells of a container of a release, by default the serving one."""
+    name = release if service == "api" else f"{release}-{service}"
+    oneoff = "False" if service == "api" else "True"
+    labels = {_docker.RELEASE_LABEL: release, "com.docker.compose.service": service, "com.docker.compose.oneoff": oneoff}
     return {
-        "Id": f"container-{release}",
-        "Config": {"Labels": {_docker.RELEASE_LABEL: release, "com.docker.compose.service": "api"}},
+        "Id": f"container-{name}",
+        "Name": f"/{APP}-{name}",
+        "RestartCount": 0,
+        "Config": {"Labels": labels, "Image": image, "Env": list(env), "StopTimeout": 40},
         "HostConfig": {"RestartPolicy": {"Name": "no"}},
-        "State": {"Running": True, "Status": "running", "ExitCode": 0, "OOMKilled": False, **state},
+        "State": {"Running": True, "Status": "running", "ExitCode": 0, "StartedAt": "2026-01-01T00:00:00Z", "Pid": 4711, **state},
         "NetworkSettings": {"Networks": {APP: {"IPAddress": "172.20.0.5"}}},
+    }
+
+
+def service(project: str, name: str, **state: Any) -> dict[str, Any]:
+    """Return what `docker inspect` tells of a container that provisioning started."""
+    own = {"Running": True, "Status": "running", "ExitCode": 0, "Health": {"Status": "healthy"}}
+    return {
+        "Id": f"container-{name}",
+        "Name": f"/{project}-{name}-1",
+        "Config": {"Labels": {"com.docker.compose.service": name}},
+        "State": {**own, **state},
     }
 
 
@@ -67,26 +108,33 @@ class FakeEngine:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.present: dict[str, dict[str, Any]] = {}
+        self.projects: dict[str, list[dict[str, Any]]] = {}
         self.images: set[str] = set()
         self.failing: dict[str, ReleaseError] = {}
         self.compose_leaves = Finished(0, "", "")
         self.networks_missing: list[str] = []
         self.compose_is: str | None = "2.26.1"
+        self.is_engine = _docker.Engine(PLATFORM, Path("/"), live_restore=True)
+        self.memory: int | None = 64 * MEGABYTE
+        self.stop_exit_code = 0
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in vars(FakeEngine):
             if hasattr(_docker, name) and not name.startswith("_"):
                 monkeypatch.setattr(_docker, name, getattr(self, name))
 
-    def _note(self, what: str, about: str) -> None:
-        self.told.append(f"{what} {about}")
+    def fail(self, what: str) -> None:
+        """Fail where `failing` says so."""
         if what in self.failing:
             raise self.failing[what]
 
-    def server_version(self) -> str:
-        if "server_version" in self.failing:
-            raise self.failing["server_version"]
-        return "26.1.5"
+    def note(self, what: str, about: str) -> None:
+        self.told.append(f"{what} {about}")
+        self.fail(what)
+
+    def engine(self) -> _docker.Engine:
+        self.fail("engine")
+        return self.is_engine
 
     def compose_version(self) -> str | None:
         return self.compose_is
@@ -94,43 +142,82 @@ class FakeEngine:
     def missing_networks(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if name in self.networks_missing]
 
-    def pull(self, reference: str, login: Sequence[str], seconds: float) -> str:
-        self._note("pull", reference)
-        digest = reference.partition("@")[2] or digest_of(reference.rpartition(":")[2])
-        self.images.add(f"{IMAGE}@{digest}")
-        return digest
-
-    def remote_digest(self, reference: str, username: str, password: str, seconds: float) -> str:
-        return digest_of(reference.rpartition(":")[2])
-
     def has_image(self, reference: str) -> bool:
         return reference in self.images
 
+    def image_size(self, reference: str) -> int | None:
+        return MEGABYTE if reference in self.images else None
+
     def remove_image(self, reference: str) -> None:
-        self._note("remove image", reference)
-        self.images.discard(reference)
+        if reference in self.images:
+            self.note("remove image", reference)
+            self.images.discard(reference)
 
     def containers(self, app: str, release: str | None = None) -> list[dict[str, Any]]:
-        return [found for name, found in self.present.items() if release in (None, name)]
+        found = [one for one in self.present.values() if release in (None, one["Config"]["Labels"][_docker.RELEASE_LABEL])]
+        return deepcopy(found)  # an answer does not change when the container does
+
+    def project_containers(self, project: str) -> list[dict[str, Any]]:
+        return self.projects.get(project, [])
+
+    def container_state(self, identifier: str) -> dict[str, Any] | None:
+        found = self.present.get(identifier.removeprefix("container-"))
+        return found and {**found["State"], "RestartCount": found["RestartCount"]}
+
+    def memory_used(self, identifier: str) -> int | None:
+        return self.memory
 
     def log_tail(self, identifier: str, lines: int = 30) -> list[str]:
         return [f"last words of {identifier}"]
 
+    def execute(self, identifier: str, command: Sequence[str], stdin: str, seconds: float) -> list[str]:
+        return []
+
     def stop(self, identifier: str, seconds: int) -> None:
-        self._note("stop", identifier)
-        self.present[identifier.removeprefix("container-")]["State"]["Running"] = False
+        self.note("stop", identifier)
+        self.present[identifier.removeprefix("container-")]["State"].update(Running=False, Status="exited", ExitCode=self.stop_exit_code)
 
     def remove(self, identifier: str) -> None:
-        self._note("remove", identifier)
+        self.note("remove", identifier)
         self.present.pop(identifier.removeprefix("container-"), None)
 
     def keep_running(self, identifier: str) -> None:
-        self._note("keep", identifier)
+        self.note("keep", identifier)
         self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = _docker.LASTING
 
     def compose(self, project: str, directory: Path, *arguments: str, seconds: float, merge: bool = False) -> Finished:
         verb = next(word for word in arguments if word in ("up", "run"))
         if verb == "up" and not self.compose_leaves.code:
-            self.present[directory.name] = container(directory.name)
-        self._note(f"compose {verb}", project)
+            self.up(directory)
+        self.note(f"compose {verb}", project)
         return self.compose_leaves
+
+    def up(self, bundle: Path) -> None:
+        """Have the release of a bundle run, as Compose would; one that was stopped is started again."""
+        record = json.loads((bundle / "release.json").read_text(encoding="utf-8"))
+        variables = _dotenv.parse((bundle / "app.env").read_text(encoding="utf-8"))
+        env = [f"RELEASE={bundle.name}", *(f"{name}={value}" for name, value in variables.items())]
+        made = self.present.setdefault(bundle.name, container(bundle.name, image=f"{record['image']}@{record['digest']}", env=env))
+        made["State"].update(Running=True, Status="running")
+
+
+class FakeRegistry:
+    """Has every tag, for the platform of the fake engine; fails where the engine's `failing` says so."""
+
+    platforms = (PLATFORM,)
+
+    def __init__(self, engine: FakeEngine, app: str, image: str, username: str, password: str, seconds: float) -> None:
+        self._engine = engine
+        self._image = image
+
+    def resolve(self, tag: str) -> Remote:
+        self._engine.fail("resolve")
+        return Remote(digest_of(tag), list(self.platforms))
+
+    def pull(self, digest: str) -> bool:
+        reference = f"{self._image}@{digest}"
+        if self._engine.has_image(reference):
+            return False
+        self._engine.note("pull", reference)
+        self._engine.images.add(reference)
+        return True

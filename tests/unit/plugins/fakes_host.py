@@ -1,6 +1,8 @@
 """A host as the stages see it, and releases to put on it."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +11,11 @@ from typing import Any
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._docker import LASTING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Lease, Ledger, read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES, Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import Stage
-from fakes import APP, IMAGE, Answers, FakeEngine, container, digest_of
+from fakes import APP, IMAGE, Answers, FakeEdge, FakeEngine, container, digest_of
 
 SECRET = "s3cr3t-of-the-database"
 SETTINGS: dict[str, Any] = {
@@ -21,6 +24,7 @@ SETTINGS: dict[str, Any] = {
     "port": 8000,
     "networks": [APP, f"{APP}-data"],
     "user": f"{os.getuid()}:{os.getgid()}",  # nobody but root may give files away
+    "migrate": True,
     "migrate_seconds": 600,
     "live_path": "/health",
     "ready_path": "/ready",
@@ -29,11 +33,17 @@ SETTINGS: dict[str, Any] = {
     "pull_seconds": 600,
     "ready_seconds": 60.0,
     "ready_successes": 2,
+    "bake_seconds": 10.0,
+    "bake_errors": 0.05,
     "drain_seconds": 0.5,
+    "worker_grace_seconds": 30,
     "stop_grace_seconds": 40,
     "keep": 3,
+    "disk_megabytes": 0,
+    "memory_bytes": 0,
     "public_address": "127.0.0.1",
     "public_port": 443,
+    "public_authority": "/nonexistent.pem",
 }
 
 
@@ -60,10 +70,11 @@ def tree(*roots: Path) -> dict[str, tuple[int, bytes]]:
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """Time that passes only while somebody sleeps; `while_asleep` is what happens then."""
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.while_asleep: Callable[[], None] = lambda: None
 
     def monotonic(self) -> float:
         return self.now
@@ -73,6 +84,36 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self.while_asleep()
+
+
+class Background:
+    """A thread pool whose only job is done when the clock says that it took `seconds`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.seconds = 0.0
+        self._clock = clock
+
+    def __call__(self, workers: int) -> "Background":
+        return self
+
+    def __enter__(self) -> "Background":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., None], *arguments: object) -> "Future[None]":
+        ends, clock = self._clock.now + self.seconds, self._clock
+
+        class Job(Future[None]):
+            def done(self) -> bool:
+                return clock.now >= ends
+
+            def result(self, timeout: float | None = None) -> None:
+                work(*arguments)
+
+        return Job()
 
 
 @dataclass
@@ -80,32 +121,58 @@ class Host:
     paths: AppPaths
     engine: FakeEngine
     answers: Answers
+    edge: FakeEdge
     clock: Clock
+    background: Background
 
     @property
     def live(self) -> str | None:
         return read_route(self.paths)
 
     @property
-    def leased(self) -> bool:
-        return self.paths.lease.exists()
+    def entry(self) -> Entry:
+        """The journal, whoever wrote it."""
+        found = Journal(self.paths, "", "", 0).read().body
+        assert found is not None
+        return found
+
+    @property
+    def phases(self) -> list[str]:
+        return [phase["phase"] for phase in self.entry["phases"]]
+
+    @property
+    def unfinished(self) -> bool:
+        return Journal(self.paths, "", "", 0).unfinished() is not None
 
     def record(self, release: str) -> Record:
         return Ledger(self.paths).get(release)
 
+    def statuses(self) -> dict[str, str]:
+        return {record["id"]: record["status"] for record in Ledger(self.paths).releases}
+
     def files(self) -> dict[str, tuple[int, bytes]]:
         return tree(self.paths.config_root, self.paths.run_root)
 
-    def holds(self, run: str = "run1", owner: str = "alice@laptop") -> None:
-        """Give the right to release to a run."""
-        Lease(self.paths, run, owner).take(60)
+    def files_but_journal(self) -> dict[str, tuple[int, bytes]]:
+        return {name: entry for name, entry in self.files().items() if not name.startswith(str(self.paths.journal))}
+
+    def journal(self, run: str = "run1", owner: str = "alice@laptop", lease_seconds: float = 60) -> Journal:
+        return Journal(self.paths, run, owner, lease_seconds)
+
+    def holds(self, run: str = "run1", owner: str = "alice@laptop", release: str | None = None) -> None:
+        """Have a run between two stages, after the one that prepared `release`."""
+        journal = self.journal(run, owner)
+        journal.begin("deploy", self.live)
+        if release is not None:
+            journal.enter("PREPARED", release)
+        journal.pause()
 
     def prepared(self, tag: str, **changes: Any) -> str:
         """Have a release prepared, as the first stage leaves it, and return its id."""
         content = bundle(tag, **changes)
         fields = {"image": content.image, "tag": tag, "digest": content.digest, "previous": self.live}
         release = str(Ledger(self.paths).add(**fields)["id"])
-        content.write(self.paths, release)
+        content.write(self.paths, release, self.live)
         self.engine.images.add(f"{content.image}@{content.digest}")
         return release
 
@@ -115,15 +182,53 @@ class Host:
             release = self.prepared(tag, **changes)
             for old in self.engine.present.values():
                 old["State"]["Running"] = False
-            self.engine.present[release] = container(release)
-            self.engine.present[release]["HostConfig"]["RestartPolicy"]["Name"] = LASTING
-            write_route(self.paths, release)
-            Ledger(self.paths).mark_live(release)
+            self.is_switched_to(release)
         return release
+
+    def is_switched_to(self, release: str) -> None:
+        """Have a release started, kept running, and live."""
+        self.engine.up(self.paths.bundle(release))
+        started = self.engine.present[release]
+        started["HostConfig"]["RestartPolicy"]["Name"] = LASTING
+        write_route(self.paths, release)
+        ledger = Ledger(self.paths)
+        ledger.get(release)["container"] = started["Id"]
+        ledger.mark_live(release)
+
+    def died_at(self, phase: str, tag: str = "v2", run: str = "run0", owner: str = "bob@ci") -> str | None:
+        """Have a deploy die as soon as it wrote this phase, and return the id of its release, if it had one yet."""
+        journal = self.journal(run, owner)
+        journal.begin("deploy", self.live)
+        release: str | None = None
+        for reached in PHASES[1 : PHASES.index(phase) + 1]:
+            if reached == "PREPARED":
+                release = self.prepared(tag)
+            self._does(reached, str(release))
+            journal.enter(reached, release)
+        return release
+
+    def _does(self, phase: str, release: str) -> None:
+        """Do what a deploy has done when it writes this phase."""
+        present = self.engine.present
+        if phase == "MIGRATING":
+            present[f"{release}-migrate"] = container(release, "migrate")
+        elif phase == "MIGRATED":
+            del present[f"{release}-migrate"]
+        elif phase == "STARTED":
+            self.engine.up(self.paths.bundle(release))
+            self.paths.socket_dir(release).mkdir()
+        elif phase == "SWITCHED":
+            present[release]["HostConfig"]["RestartPolicy"]["Name"] = LASTING
+            write_route(self.paths, release)
+        elif phase == "BAKED":
+            Ledger(self.paths).mark_live(release)
+        elif phase == "COMMITTED":
+            for name, old in present.items():
+                old["State"]["Running"] = name == release
 
     def stage(self, tag: str = "v2", check_mode: bool = False, **params: Any) -> Stage:
         """Return a stage with options for whichever module; `params` win."""
         content = asdict(bundle(tag))
         login = {"registry_username": "", "registry_password": ""}
-        own = {"run": "run1", "owner": "alice@laptop", "release": ""}
+        own = {"run": "run1", "owner": "alice@laptop", "release": "", "controller_clock": None, "strict": False}
         return Stage(SimpleNamespace(params={**content, **login, **own, **params}, check_mode=check_mode))

@@ -42,7 +42,7 @@ def read_by_compose(directory: Path, text: str, variables: dict[str, Any]) -> di
     secrets = variables.get("app_secrets", {})
     secrets_as = variables.get("app_release_secrets_as", "file")
     owner = {"user": f"{directory.stat().st_uid}:0"}
-    Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, owner).write(paths, "r7")
+    Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, owner).write(paths, "r7", None)
     command = ["docker", "compose", "--project-name", "shop-r7", "--profile", "*", "config", "--format", "json"]
     done = subprocess.run(command, cwd=paths.bundle("r7"), capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, f"{done.stderr}\n{text}"

@@ -27,23 +27,25 @@ def modes(directory: Path) -> dict[str, str]:
     ],
 )
 def test_only_their_owner_reads_the_files(paths: AppPaths, secrets_as: str, where: dict[str, str]) -> None:
-    bundle(secrets_as=secrets_as).write(paths, "r1")
+    bundle(secrets_as=secrets_as).write(paths, "r1", None)
     own = dict.fromkeys((".env", "compose.yaml", "app.env", "release.json"), "0o600")
     assert modes(paths.bundle("r1")) == {".": "0o700", **own, **where}
     assert _bundle.read_secrets(paths, "r1") == {"database_password": SECRET}
 
 
 def test_secret_files_belong_to_the_user_of_the_app(paths: AppPaths) -> None:
-    bundle().write(paths, "r1")
+    bundle().write(paths, "r1", None)
     owner = (paths.bundle("r1") / "secrets" / "database_password").stat().st_uid
     assert f"{owner}:" == f"{os.getuid()}:" == SETTINGS["user"].partition(":")[0] + ":"
 
 
 def test_the_record_names_image_and_settings_and_no_secret(paths: AppPaths) -> None:
-    bundle("v7").write(paths, "r12")
+    bundle("v7").write(paths, "r12", "r11")
     record = _bundle.read_record(paths, "r12")
     assert (record["id"], record["image"], record["tag"], record["digest"]) == ("r12", IMAGE, "v7", digest_of("v7"))
-    assert record["settings"] == SETTINGS
+    assert (record["previous"], record["settings"]) == ("r11", SETTINGS)
+    assert record["files"] == _bundle.checksums(paths.bundle("r12"))
+    assert sorted(record["files"]) == [".env", "app.env", "compose.yaml", "secrets/database_password"]
     assert SECRET not in json.dumps(record)
     assert f"{IMAGE}@{digest_of('v7')}" in (paths.bundle("r12") / ".env").read_text()
 
@@ -63,7 +65,7 @@ def test_half_a_bundle_is_never_left(paths: AppPaths, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(_bundle, "write_json", full)
     with fails("STATE_WRITE") as caught:
-        bundle().write(paths, "r1")
+        bundle().write(paths, "r1", None)
     assert "No space left on device" in caught.value.what
     assert list((paths.home / "releases").iterdir()) == []
 
@@ -71,7 +73,7 @@ def test_half_a_bundle_is_never_left(paths: AppPaths, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("value", ["", "plain", 'a"$b\\', "key\r\nof\r\nlines\r\n", "grüße\n", " spaces "])
 @pytest.mark.parametrize("secrets_as", ["file", "environment"])
 def test_secrets_come_back_as_they_were_given(paths: AppPaths, secrets_as: str, value: str) -> None:
-    bundle(secrets={"key": value}, secrets_as=secrets_as).write(paths, "r1")
+    bundle(secrets={"key": value}, secrets_as=secrets_as).write(paths, "r1", None)
     assert _bundle.read_secrets(paths, "r1") == {"key": value}
 
 
@@ -112,7 +114,7 @@ def test_the_fingerprint_tells_what_users_would_notice(changes: dict[str, Any], 
     ],
 )
 def test_a_difference_never_shows_a_secret(paths: AppPaths, changes: dict[str, Any], after: dict[str, str]) -> None:
-    bundle().write(paths, "r1")
+    bundle().write(paths, "r1", None)
     changed = _bundle.difference(paths, "r1", bundle(**changes))
     assert {d["after_header"].split()[-1]: d["after"] for d in changed} == after
     for hidden in (SECRET, "n3w-value", "t0ken-value"):

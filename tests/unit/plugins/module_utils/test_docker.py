@@ -1,25 +1,27 @@
-"""What the Docker CLI says is read right, and what it refuses is told right."""
+"""Containers, networks, versions: what the engine tells over its socket, read as JSON."""
 
-import base64
 import json
-import tempfile
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
-from fakes import fails
-
-REFERENCE = "registry.lab:5000/shop/api:v1"
-DIGEST = "sha256:" + "ab" * 32
-PULLED = f"v1: Pulling from shop/api\nDigest: {DIGEST}\nStatus: Image is up to date for {REFERENCE}\n{REFERENCE}\n"
+from fakes import container, fails
 
 Commands = list[list[str]]
 Says = Callable[..., Commands]
+Engine = Callable[..., list[str]]
+GONE = Answer(404, {}, '{"message": "no such thing"}')
+DOWN = Answer(error="ConnectionRefusedError: [Errno 111] Connection refused")
+
+
+def tells(value: Any) -> Answer:
+    return Answer(200, {}, json.dumps(value))
 
 
 @pytest.fixture
@@ -40,87 +42,149 @@ def says(monkeypatch: pytest.MonkeyPatch) -> Says:
     return prepare
 
 
-def test_a_pull_tells_the_digest(says: Says) -> None:
-    given = says(Finished(0, PULLED, ""))
-    assert _docker.pull(REFERENCE, ["--config", "/run/x"], 600) == DIGEST
-    assert given == [["docker", "--config", "/run/x", "pull", REFERENCE]]
+@pytest.fixture(autouse=True)
+def not_asked_yet() -> None:
+    """The engine is asked about itself only once in a process."""
+    _docker.engine.cache_clear()
+
+
+@pytest.fixture
+def engine_answers(monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Have the engine answer with these, in order; returns the paths it was asked for."""
+
+    def prepare(*answers: Answer) -> list[str]:
+        asked: list[str] = []
+        queue = list(answers)
+
+        def get(self: Listener, path: str, *_: Any, **__: Any) -> Answer:
+            assert self.socket_path == _docker.ENGINE_SOCKET
+            asked.append(unquote(path))
+            return queue.pop(0)
+
+        monkeypatch.setattr(Listener, "get", get)
+        return asked
+
+    return prepare
 
 
 @pytest.mark.parametrize(
-    ("left", "code", "advice"),
+    ("info", "live_restore"), [({"LiveRestoreEnabled": True}, True), ({"LiveRestoreEnabled": False}, False), ({}, False)]
+)
+def test_the_engine_is_asked_about_itself_once(
+    monkeypatch: pytest.MonkeyPatch, engine_answers: Engine, info: dict[str, bool], live_restore: bool
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: "/usr/bin/docker")
+    asked = engine_answers(tells({"Os": "linux", "Arch": "arm64"}), tells({"DockerRootDir": "/srv/docker", **info}))
+    for _ in range(2):
+        assert _docker.engine() == _docker.Engine(("linux", "arm64"), Path("/srv/docker"), live_restore)
+    assert asked == ["/version", "/info"]
+
+
+def test_the_version_of_compose(says: Says) -> None:
+    says(Finished(0, "2.26.1-4\n", ""), Finished(1, "", "'compose' is not a command"))
+    assert (_docker.compose_version(), _docker.compose_version()) == ("2.26.1-4", None)
+
+
+def test_no_docker_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    with fails("COMMAND_MISSING"):
+        _docker.engine()
+
+
+@pytest.mark.parametrize(
+    ("present", "missing"),
+    [(["bridge", "shop", "shop-data"], []), (["shopping"], ["shop", "shop-data"]), ([], ["shop", "shop-data"])],
+)
+def test_networks(engine_answers: Engine, present: list[str], missing: list[str]) -> None:
+    engine_answers(tells([{"Name": name} for name in present]))
+    assert _docker.missing_networks(["shop", "shop-data"]) == missing
+
+
+@pytest.mark.parametrize(
+    ("release", "labels"),
+    [("r2", '["fairlead.app=shop", "fairlead.release=r2"]'), (None, '["fairlead.app=shop"]')],
+)
+def test_containers_of_one_release_or_of_all(engine_answers: Engine, release: str | None, labels: str) -> None:
+    asked = engine_answers(tells([{"Id": "c1"}, {"Id": "c2"}]), GONE, tells({"Id": "c2"}))
+    assert _docker.containers("shop", release) == [{"Id": "c2"}]  # c1 was removed meanwhile
+    assert asked[0] == f'/containers/json?all=true&filters={{"label": {labels}}}'
+
+
+def test_which_releases_run_and_which_of_them_for_good(engine_answers: Engine) -> None:
+    found = [container("r9"), container("r2", Running=False), container("r1"), container("r9")]
+    engine_answers(tells([{"Id": "any"}] * len(found)), *map(tells, found))
+    assert _docker.running_releases("shop") == ["r1", "r9"]
+    found[0]["HostConfig"]["RestartPolicy"]["Name"] = "unless-stopped"
+    assert [_docker.is_kept_running(c) for c in found] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("before", [[], [tells([{"Id": "c1"}])]])
+@pytest.mark.parametrize("answer", [DOWN, Answer(500, {}, "what")])
+def test_silence_of_the_engine_is_not_taken_for_absence(engine_answers: Engine, before: list[Answer], answer: Answer) -> None:
+    engine_answers(*before, answer)
+    with fails("DOCKER_DOWN") as caught:
+        _docker.containers("shop")
+    assert caught.value.details == [str(answer)]
+
+
+def test_an_image_is_removed_only_if_it_is_there(engine_answers: Engine, says: Says) -> None:
+    engine_answers(GONE, tells({"Id": "x", "Size": 1}))
+    given = says(Finished(1, "", "image is being used"))
+    for _ in range(2):
+        _docker.remove_image("x@sha256:1")
+    assert given == [["docker", "image", "rm", "x@sha256:1"]]
+
+
+@pytest.mark.parametrize(("answer", "size"), [(GONE, None), (tells({"Size": 123456}), 123456)])
+def test_the_size_of_an_image(engine_answers: Engine, answer: Answer, size: int | None) -> None:
+    asked = engine_answers(answer, answer)
+    assert (_docker.image_size("shop@sha256:1"), _docker.has_image("shop@sha256:1")) == (size, size is not None)
+    assert asked == ["/images/shop@sha256:1/json"] * 2
+
+
+def test_the_containers_of_a_project(engine_answers: Engine) -> None:
+    asked = engine_answers(tells([{"Id": "c1"}]), tells({"Id": "c1"}))
+    assert _docker.project_containers("shop-data") == [{"Id": "c1"}]
+    assert asked[0] == '/containers/json?all=true&filters={"label": ["com.docker.compose.project=shop-data"]}'
+
+
+def test_the_state_of_a_container(engine_answers: Engine) -> None:
+    engine_answers(tells({"State": {"Running": True}, "RestartCount": 3}), GONE)
+    assert _docker.container_state("c1") == {"Running": True, "RestartCount": 3}
+    assert _docker.container_state("c1") is None
+
+
+@pytest.mark.parametrize(
+    ("stats", "used"),
     [
-        (Finished(1, "", "Error: manifest unknown"), "IMAGE_NOT_FOUND", "check image_tag"),
-        (Finished(1, "", "Error: no basic auth credentials"), "REGISTRY_AUTH", "app_registry_password"),
-        (Finished(1, "", "dial tcp: connection refused"), "REGISTRY_UNREACHABLE", "reaches the registry"),
-        (Finished(1, "", "write: no space left on device"), "DISK_SPACE", "free disk space"),
-        (Finished(1, "", "something new"), "PULL_FAILED", "see the output"),
-        (Finished(0, "Digest: md5:1\n", ""), "PULL_FAILED", "see the output"),
+        ({"memory_stats": {"usage": 100, "stats": {"inactive_file": 30}}}, 70),  # control groups 2
+        ({"memory_stats": {"usage": 100, "stats": {"total_inactive_file": 40, "inactive_file": 1}}}, 60),  # and 1
+        ({"memory_stats": {"usage": 100}}, 100),
+        ({"memory_stats": {}}, None),  # it does not run
+        ({}, None),
     ],
 )
-def test_a_pull_fails(says: Says, left: Finished, code: str, advice: str) -> None:
-    says(left)
-    with fails(code) as caught:
-        _docker.pull(REFERENCE, [], 600)
-    assert advice in caught.value.todo
-    assert REFERENCE in caught.value.what
+def test_memory_in_use_without_the_cache_of_files(engine_answers: Engine, stats: dict[str, Any], used: int | None) -> None:
+    asked = engine_answers(tells(stats), GONE)
+    assert (_docker.memory_used("c1"), _docker.memory_used("c1")) == (used, None)
+    assert asked[0] == "/containers/c1/stats?stream=false&one-shot=true"
 
 
-def test_a_pull_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hangs(*_: Any) -> Finished:
-        raise CommandTimeout("COMMAND_TIMEOUT", "", "", ["Pulling fs layer"])
+def test_what_a_command_in_a_container_prints(says: Says, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = says(Finished(0, "one\ntwo\n", ""), Finished(1, "half", "no such table"))
+    assert [_docker.execute("c1", ["psql"], "SELECT 1", 10) for _ in range(2)] == [["one", "two"], []]
+    assert given[0] == ["docker", "exec", "--interactive", "c1", "psql"]
+
+    def hangs(*_: Any, **__: Any) -> Finished:
+        raise CommandTimeout("COMMAND_TIMEOUT", "", "")
 
     monkeypatch.setattr(_docker, "run", hangs)
-    with fails("PULL_TIMEOUT") as caught:
-        _docker.pull(REFERENCE, [], 5)
-    assert (caught.value.todo, caught.value.details) == ("raise app_release_pull_seconds", ["Pulling fs layer"])
+    assert _docker.execute("c1", ["psql"], "SELECT 1", 10) == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "outcome"),
-    [
-        (Answer(200, {}, json.dumps({"Descriptor": {"digest": DIGEST}})), DIGEST),
-        (Answer(404, {}, '{"message": "manifest unknown"}'), "IMAGE_NOT_FOUND"),
-        (Answer(401, {}, '{"message": "unauthorized"}'), "REGISTRY_AUTH"),
-        (Answer(error="ConnectionRefusedError: [Errno 111] Connection refused"), "REGISTRY_UNREACHABLE"),
-        (Answer(500, {}, "what"), "PULL_FAILED"),
-    ],
-)
-def test_asking_for_a_digest_without_pulling(monkeypatch: pytest.MonkeyPatch, answer: Answer, outcome: str) -> None:
-    sent: dict[str, str] = {}
-
-    def get(self: Listener, path: str, seconds: float, headers: dict[str, str]) -> Answer:
-        assert path == f"/distribution/{REFERENCE}/json"
-        sent.update(headers)
-        return answer
-
-    monkeypatch.setattr(Listener, "get", get)
-    try:
-        assert _docker.remote_digest(REFERENCE, "deploy", "pässword", 5) == outcome
-    except ReleaseError as error:
-        assert error.code == outcome
-    login = json.loads(base64.urlsafe_b64decode(sent["X-Registry-Auth"]))
-    assert login == {"username": "deploy", "password": "pässword", "serveraddress": "registry.lab:5000"}
-
-
-@pytest.mark.parametrize("ends", ["well", "with an exception"])
-def test_credentials_lie_in_a_private_directory_while_they_are_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ends: str) -> None:
-    make = tempfile.mkdtemp
-    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix, dir: make(prefix=prefix, dir=tmp_path / dir.strip("/")))
-    (tmp_path / "run").mkdir()
-    try:
-        with _docker.registry_login("registry.lab:5000/shop/api", "deploy", "pässword") as options:
-            config = Path(options[1]) / "config.json"
-            assert (options[0], config.parents[1]) == ("--config", tmp_path / "run")
-            assert [oct(p.stat().st_mode & 0o777) for p in (config.parent, config)] == ["0o700", "0o600"]
-            auth = json.loads(config.read_text())["auths"]["registry.lab:5000"]["auth"]
-            assert base64.b64decode(auth).decode() == "deploy:pässword"
-            if ends != "well":
-                raise KeyError
-    except KeyError:
-        assert ends != "well"
-    assert list((tmp_path / "run").iterdir()) == []
-
-
-def test_an_anonymous_pull_needs_no_credentials() -> None:
-    with _docker.registry_login("registry.lab:5000/shop/api", "", "") as options:
-        assert options == []
+def test_a_refusal_is_told_with_its_last_lines(says: Says) -> None:
+    says(Finished(1, "", "\n".join(f"line {n}" for n in range(50))))
+    with fails("DOCKER_FAILED") as caught:
+        _docker.stop("c1", 40)
+    assert caught.value.what == "stopping the old release failed (exit code 1)"
+    assert (len(caught.value.details), caught.value.details[-1]) == (20, "line 49")

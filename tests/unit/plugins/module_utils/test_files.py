@@ -17,9 +17,11 @@ from fakes import fails
 
 def test_where_things_lie() -> None:
     paths = AppPaths("shop")
-    assert [str(p) for p in (paths.ledger, paths.route, paths.bundle("r1"), paths.socket("r1"))] == [
+    assert [str(p) for p in (paths.ledger, paths.journal, paths.route, paths.maintenance, paths.bundle("r1"), paths.socket("r1"))] == [
         "/opt/fairlead/shop/ledger.json",
+        "/opt/fairlead/shop/journal.json",
         "/var/lib/fairlead/shop/route",
+        "/var/lib/fairlead/shop/maintenance.html",
         "/opt/fairlead/shop/releases/r1",
         "/var/lib/fairlead/shop/r1/api.sock",
     ]
@@ -84,7 +86,7 @@ def test_json_comes_back_and_only_its_owner_reads_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"next": 2, "rele', b"\xff\xfe\x00"])
 def test_damage_is_told_with_what_to_do(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "ledger.json").write_bytes(content)
+    (tmp_path / "release.json").write_bytes(content)
     with fails("STATE_CORRUPT") as caught:
-        read_json(tmp_path / "ledger.json", ("next", "releases", "schema"))
-    assert "move it aside" in caught.value.todo
+        read_json(tmp_path / "release.json", ("image", "next"))
+    assert "deploy an image tag again" in caught.value.todo

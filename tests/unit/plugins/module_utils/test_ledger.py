@@ -4,8 +4,10 @@ import json
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import HISTORY, Ledger, read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import HISTORY, Ledger, read_route, route_text, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._state import previous_of
 from fakes import fails
+from fakes_host import Host, bundle
 
 
 def statuses(paths: AppPaths) -> dict[str, str]:
@@ -56,20 +58,71 @@ def test_an_unknown_release_is_told(paths: AppPaths) -> None:
         Ledger(paths).get("r1")
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (json.dumps({"schema": 2, "next": 1, "releases": []}), "STATE_SCHEMA"),
-        (json.dumps({"next": 1, "releases": []}), "STATE_CORRUPT"),
-        ("null", "STATE_CORRUPT"),
-        ("[]", "STATE_CORRUPT"),
-        ('{"schema": 1, "next": 4, "rele', "STATE_CORRUPT"),
-        ("", "STATE_CORRUPT"),
-    ],
-)
-def test_a_ledger_that_cannot_be_trusted_is_refused(paths: AppPaths, content: str, code: str) -> None:
+DAMAGES = [b"", b"null", b"[]", b'{"schema": 1, "next": 4, "rele', b'{"next": 1, "releases": []}', b"\xff\xfe"]
+
+
+def damaged(paths: AppPaths, content: bytes | None) -> None:
+    """Damage the record, and the copy before it as well."""
+    for file in (paths.ledger, previous_of(paths.ledger)):
+        if content is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_bytes(content)
+
+
+@pytest.mark.parametrize("content", DAMAGES)
+def test_a_damaged_record_is_the_copy_before_it_and_what_came_since(paths: AppPaths, content: bytes) -> None:
+    for tag in ("v1", "v2"):
+        release = Ledger(paths).add(tag=tag)["id"]
+        bundle(tag).write(paths, release, None)
+    write_route(paths, "r1")
+    paths.ledger.write_bytes(content)
+    ledger = Ledger(paths)
+    assert [(record["id"], record["status"], record["tag"]) for record in ledger.releases] == [
+        ("r1", "live", "v1"),
+        ("r2", "prepared", "v2"),  # only its bundle tells of it
+    ]
+    assert ledger.next == 3
+    assert str(paths.ledger) in ledger.damage
+
+
+@pytest.mark.parametrize("content", [*DAMAGES, None])
+def test_a_lost_record_is_rebuilt_from_bundles_and_route(host: Host, content: bytes | None) -> None:
+    host.serves("v1", "v2", "v3")
+    host.prepared("v4")
+    before = Ledger(host.paths)
+    write_route(host.paths, "r2")  # as after a rollback
+    damaged(host.paths, content)
+    files = host.files()
+    ledger = Ledger(host.paths)
+    assert {r["id"]: r["status"] for r in ledger.releases} == {"r1": "kept", "r2": "live", "r3": "prepared", "r4": "prepared"}
+    for key in ("tag", "image", "digest", "previous"):
+        assert [r[key] for r in ledger.releases] == [r[key] for r in before.releases]
+    assert ledger.next == before.next
+    assert ("is gone" if content is None else "is damaged") in ledger.damage
+    assert host.files() == files, "nothing is written before save"
+    ledger.save()
+    assert (Ledger(host.paths).damage, Ledger(host.paths).releases) == ("", ledger.releases)
+    assert [f.read_bytes() for f in host.paths.home.glob("ledger.json.corrupt-*")] == ([] if content is None else [content])
+
+
+def test_bundles_that_cannot_be_read_are_left_out(host: Host) -> None:
+    host.serves("v1", "v2")
+    (host.paths.bundle("r1") / "release.json").write_text("{")
+    (host.paths.releases / "r9").mkdir()
+    damaged(host.paths, b"")
+    assert [record["id"] for record in Ledger(host.paths).releases] == ["r2"]
+
+
+def test_where_nothing_ever_was_nothing_is_damaged(paths: AppPaths) -> None:
+    ledger = Ledger(paths)
+    assert (ledger.releases, ledger.next, ledger.damage) == ([], 1, "")
+
+
+def test_what_another_version_wrote_is_left_alone(paths: AppPaths) -> None:
+    content = json.dumps({"schema": 2, "next": 1, "releases": []})
     paths.ledger.write_text(content)
-    with fails(code):
+    with fails("STATE_SCHEMA"):
         Ledger(paths)
     assert paths.ledger.read_text() == content
 
@@ -87,5 +140,7 @@ def test_the_route_names_what_is_live(paths: AppPaths) -> None:
 
 @pytest.mark.parametrize("garbage", [b"", b"\n", b"r0", b"r", b"../../etc", b"r1 r2", b"r1\nr2", b"R1", b"\xff\xfe"])
 def test_a_route_that_names_nothing_means_nothing_is_live(paths: AppPaths, garbage: bytes) -> None:
+    assert route_text(paths) is None
     paths.route.write_bytes(garbage)
     assert read_route(paths) is None
+    assert route_text(paths) is not None

@@ -1,7 +1,14 @@
 """What rollback and retention decide from the record of releases."""
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, kept_ids, prunable, rollback_target
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import (
+    Record,
+    kept_ids,
+    prunable,
+    rebuilt_releases,
+    rollback_target,
+    unneeded_images,
+)
 
 
 def history(story: str) -> list[Record]:
@@ -82,3 +89,46 @@ def test_retention(story: str, live: str | None, keep: int, kept: list[str], gon
     releases = history(story)
     assert kept_ids(releases, live, keep) == kept
     assert prunable(releases, live, keep) == gone
+
+
+@pytest.mark.parametrize(
+    ("images", "unneeded"),
+    [
+        ("", []),
+        ("a:live", []),
+        ("a:kept b:live c:prepared", []),
+        ("a:pruned b:failed c:live", ["shop@a", "shop@b"]),
+        ("a:pruned b:kept a:live", []),  # the same image again
+        ("a:failed a:pruned b:live", ["shop@a"]),  # named once
+    ],
+)
+def test_images_that_no_release_needs(images: str, unneeded: list[str]) -> None:
+    records = [dict(zip(("digest", "status"), word.split(":"), strict=True), image="shop") for word in images.split()]
+    assert unneeded_images(records) == unneeded
+
+
+@pytest.mark.parametrize(
+    ("known", "bundles", "live", "rebuilt"),
+    [
+        ("", "", None, ""),
+        ("", "r1 r2", None, "r1:prepared r2:prepared"),  # nothing was ever live: whatever is there never served
+        ("", "r2 r10 r1", "r2", "r1:kept r2:live r10:prepared"),  # by number, not by letters
+        ("r1:kept r2:live", "", "r2", "r1:kept r2:live"),
+        ("r1:kept r2:live", "r3", "r3", "r1:kept r2:kept r3:live"),  # the copy is from before the switch
+        ("r1:kept r2:live", "r3", "r1", "r1:live r2:kept r3:prepared"),
+        ("r1:failed r2:pruned r3:live", "r3 r4", "r3", "r1:failed r2:pruned r3:live r4:prepared"),
+        ("r1:live r2:prepared", "r1 r2", "r2", "r1:kept r2:live"),
+        ("r2:prepared", "r2 r3", "r3", "r2:prepared r3:live"),  # what is known is believed
+    ],
+)
+def test_a_record_is_rebuilt(known: str, bundles: str, live: str | None, rebuilt: str) -> None:
+    found = rebuilt_releases(history(known), [{"id": name, "previous": None} for name in bundles.split()], live)
+    assert " ".join(f"{record['id']}:{record['status']}" for record in found) == rebuilt
+
+
+def test_a_rebuilt_record_keeps_what_was_known() -> None:
+    known = [{"id": "r1", "status": "kept", "revision": "0001", "tag": "v1"}]
+    bundles = [{"id": "r1", "tag": "v1"}, {"id": "r2", "tag": "v2"}]
+    first, second = rebuilt_releases(known, bundles, "r2")
+    assert first == known[0]
+    assert second == {"id": "r2", "status": "live", "tag": "v2", "prepared_at": None}

@@ -1,35 +1,24 @@
-"""What all stages share: they pick up what a dead run left, and they tell failures without secrets."""
+"""What all stages share: they recover first, clear up when they fail, and tell failures without secrets."""
 
 from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import write_route
-from fakes import container, fails
+from fakes import fails
 from fakes_host import SECRET, Host
 
 
-def test_a_run_that_died_before_the_switch_is_cleared_away(host: Host) -> None:
+def test_what_was_recovered_is_warned_of(host: Host) -> None:
     host.serves("v1")
-    host.prepared("v2")
-    host.engine.present["r2"] = container("r2")
-    host.stage(run="run2").open()
-    assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", "INTERRUPTED")
-    assert list(host.engine.present) == ["r1"]
-    assert not host.paths.bundle("r2").exists()
-    assert host.live == "r1"
-
-
-def test_a_run_that_died_after_the_switch_is_believed(host: Host) -> None:
-    host.serves("v1")
-    host.prepared("v2")
-    host.engine.present["r2"] = container("r2")
-    write_route(host.paths, "r2")
-    host.stage(run="run2").open()
-    assert (host.record("r1")["status"], host.record("r2")["status"]) == ("kept", "live")
-    assert host.paths.bundle("r2").is_dir()
-    assert list(host.engine.present) == ["r1", "r2"]
+    host.died_at("STARTED")
+    stage = host.stage()
+    with stage.lock():
+        ledger = stage.recover()
+    assert len(stage.told) == 1
+    assert stage.told[0].startswith("RECOVERED: run run0 of bob@ci ended at STARTED")
+    assert stage.warnings == stage.told == stage.steps.done[0]["told"]
+    assert [record["status"] for record in ledger.releases] == ["live", "failed"]
 
 
 def test_a_later_stage_needs_the_lease_of_its_run(host: Host) -> None:
@@ -39,6 +28,61 @@ def test_a_later_stage_needs_the_lease_of_its_run(host: Host) -> None:
     host.stage().resume()
     with fails("LEASE_LOST"):
         host.stage(run="run2").resume()
+
+
+def fails_in_a_stage(host: Host, **params: Any) -> ReleaseError:
+    with fails("NOT_READY") as caught, host.stage(**params).lock():
+        raise ReleaseError("NOT_READY", f"not ready: {SECRET}", "mend it", [SECRET])
+    return caught.value
+
+
+def test_a_failure_ends_the_run_and_clears_its_release_away(host: Host) -> None:
+    host.serves("v1")
+    host.died_at("READY", run="run1")
+    error = fails_in_a_stage(host)
+    assert (host.phases[-1], host.entry["code"], host.entry["message"]) == ("ABORTED", "NOT_READY", error.message)
+    assert SECRET not in str(host.entry), "known only from the bundle, which is gone now"
+    assert MASK in error.message
+    assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", "NOT_READY")
+    assert (list(host.engine.present), host.paths.bundle("r2").exists(), host.live) == (["r1"], False, "r1")
+
+
+def test_a_failure_after_the_switch_leaves_what_users_have(host: Host) -> None:
+    host.serves("v1")
+    host.died_at("BAKED", run="run1")
+    fails_in_a_stage(host)
+    assert (host.live, host.record("r2")["status"], host.paths.bundle("r2").is_dir()) == ("r2", "live", True)
+    assert host.unfinished, "the next run completes it"
+    assert (host.entry["phase"], host.entry["code"], host.entry["expires"]) == ("BAKED", "NOT_READY", None)
+
+
+def test_the_failure_of_another_run_is_not_written_down(host: Host) -> None:
+    host.serves("v1")
+    host.died_at("READY", run="run1")
+    before = host.files()
+    fails_in_a_stage(host, run="run2")
+    assert host.files() == before
+
+
+def test_a_failure_in_check_mode_writes_nothing(host: Host) -> None:
+    host.serves("v1")
+    host.died_at("READY", run="run1")
+    before = host.files()
+    fails_in_a_stage(host, check_mode=True)
+    assert host.files() == before
+
+
+def test_without_an_engine_the_failure_is_told_all_the_same(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.serves("v1")
+    host.died_at("READY", run="run1")
+    host.engine.failing["remove"] = ReleaseError("DOCKER_DOWN", "", "")
+    fails_in_a_stage(host)
+    assert (host.entry["code"], host.unfinished) == ("NOT_READY", True)
+    host.engine.failing.clear()
+    stage = host.stage(run="run2")
+    with stage.lock():
+        stage.recover()
+    assert (host.record("r2")["reason"], list(host.engine.present)) == ("NOT_READY", ["r1"])
 
 
 @pytest.mark.parametrize(
@@ -65,11 +109,18 @@ def test_a_failure_tells_everything_but_secrets(host: Host, given: dict[str, Any
     assert (result["code"], result["serving"], result["steps"]) == ("APP_EXIT", "r1 (registry.lab:5000/shop/api:v1)", [])
 
 
-def test_what_serves_is_told_also_when_the_record_is_damaged(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("record", "serves"),
+    [
+        ("{", "r1 (registry.lab:5000/shop/api:v1)"),  # as the bundle says
+        ('{"schema": 2}', "r1"),
+    ],
+)
+def test_what_serves_is_told_also_when_the_record_is_damaged(host: Host, record: str, serves: str) -> None:
     assert _stage.serving(host.paths) == "nothing (no release is live here)"
     host.serves("v1")
-    host.paths.ledger.write_text("{")
-    assert _stage.serving(host.paths) == "r1"
+    host.paths.ledger.write_text(record)
+    assert _stage.serving(host.paths) == serves
 
 
 def test_a_stage_needs_a_provisioned_host(host: Host) -> None:

@@ -1,11 +1,13 @@
 """Last stage: the old release is stopped after its last request; what no rollback needs goes."""
 
 import os
+import shutil
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.modules.release_finish import finish
 from fakes import IMAGE, digest_of, fails
 from fakes_host import SETTINGS, Host
+from fakes_proc import Proc
 
 KEEP_ONE = {**SETTINGS, "keep": 1}
 
@@ -15,15 +17,16 @@ def switched(host: Host, *tags: str) -> None:
     host.serves(*tags, settings=KEEP_ONE)
     for running in list(host.engine.present.values())[-2:]:
         running["State"]["Running"] = True
-    host.holds("run1")
+    host.holds("run1", release=host.live)
 
 
 def test_the_old_release_is_stopped_and_kept(host: Host) -> None:
     switched(host, "v1", "v2")
     result = finish(host.stage(release="r2"))
     assert (result["stopped"], result["pruned"], result["release"]["id"]) == (["r1"], [], "r2")
-    assert host.engine.told == ["keep container-r2", "stop container-r1"]
-    assert (host.live, host.leased) == ("r2", False)
+    assert result["cut"] == 0
+    assert host.engine.told == ["stop container-r1"]
+    assert (host.live, host.unfinished, host.phases[-1]) == ("r2", False, "COMMITTED")
     assert host.paths.bundle("r1").is_dir()
 
 
@@ -55,12 +58,32 @@ def test_an_image_that_a_kept_release_uses_stays(host: Host) -> None:
     assert not any(words.startswith("remove image") for words in host.engine.told)
 
 
+def test_requests_that_the_limits_cut_are_counted_and_warned_of(host: Host, proc: Proc) -> None:
+    switched(host, "v1", "v2")
+    proc.unix(4711, connected=3)
+    host.background.seconds = 40
+    host.engine.stop_exit_code = 137
+    stage = host.stage(release="r2")
+    assert finish(stage)["cut"] == 3
+    (warning,) = stage.warnings
+    assert warning.startswith("CUT: 3 requests to r1 had not ended")
+
+
+def test_a_release_whose_bundle_is_gone_is_stopped_uncounted(host: Host, proc: Proc) -> None:
+    switched(host, "v1", "v2")
+    proc.unix(4711, connected=3)
+    host.background.seconds = 40
+    shutil.rmtree(host.paths.bundle("r1"))
+    result = finish(host.stage(release="r2"))
+    assert (result["stopped"], result["cut"]) == (["r1"], 0)
+
+
 def test_only_the_live_release_can_be_finished(host: Host) -> None:
     switched(host, "v1", "v2")
     with fails("NOT_LIVE") as caught:
         finish(host.stage(release="r1"))
     assert "r2 is" in caught.value.what
-    assert host.engine.told == []
+    assert (host.engine.told, host.unfinished, host.entry["code"]) == ([], True, "NOT_LIVE")
 
 
 def test_check_mode_stops_nothing(host: Host) -> None:

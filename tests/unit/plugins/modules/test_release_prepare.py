@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.release_prepare import prepare
-from fakes import IMAGE, container, digest_of, fails
+from fakes import IMAGE, FakeRegistry, digest_of, fails, good
 from fakes_host import SECRET, SETTINGS, Host, bundle
 
 
@@ -16,8 +16,10 @@ def test_the_first_release_of_an_app(host: Host) -> None:
     result = prepare(stage)
     assert (result["changed"], result["unchanged"], result["release"]["id"]) == (True, False, "r1")
     assert _bundle.read_record(host.paths, "r1")["fingerprint"] == bundle("v1").fingerprint()
-    assert (host.live, host.leased) == (None, True)
-    assert [step["step"] for step in stage.steps.done] == ["preflight", "pull", "compare", "bundle"]
+    assert (host.live, host.phases, host.entry["release"]) == (None, ["PLANNED", "PREPARED"], "r1")
+    assert host.entry["expires"] > host.clock.now, "the run goes on"
+    assert [step["step"] for step in stage.steps.done] == ["preflight", "recover", "pull", "bundle"]
+    assert stage.warnings == []
     assert SECRET not in str(result)
 
 
@@ -34,8 +36,7 @@ def test_the_same_again_writes_nothing(host: Host) -> None:
     before = host.files()
     result = prepare(host.stage("v1"))
     assert (result["changed"], result["unchanged"], result["release"]["id"]) == (False, True, "r1")
-    assert host.files() == before
-    assert host.engine.told == [f"pull {IMAGE}:v1"]
+    assert (host.files(), host.engine.told) == (before, [])
 
 
 @pytest.mark.parametrize(
@@ -58,22 +59,55 @@ def does_not_run(host: Host) -> None:
 
 
 def would_not_start_at_boot(host: Host) -> None:
-    host.engine.present["r2"] = container("r2")
+    host.engine.present["r2"]["HostConfig"]["RestartPolicy"]["Name"] = "no"
 
 
-def is_not_alone(host: Host) -> None:
-    host.engine.present["r1"]["State"]["Running"] = True
+def is_gone(host: Host) -> None:
+    del host.engine.present["r2"]
 
 
-@pytest.mark.parametrize("what_a_dead_run_left", [does_not_run, would_not_start_at_boot, is_not_alone])
+def was_edited(host: Host) -> None:
+    (host.paths.bundle("r2") / "compose.yaml").write_text("services: {edited: {}}\n")
+
+
+def has_another_environment(host: Host) -> None:
+    host.engine.present["r2"]["Config"]["Env"] = ["LOG_LEVEL=debug"]
+
+
+@pytest.mark.parametrize("broken", [does_not_run, would_not_start_at_boot, is_gone, was_edited, has_another_environment])
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_the_same_again_completes_a_run_that_died_after_the_switch(
-    host: Host, what_a_dead_run_left: Callable[[Host], None], check_mode: bool
+def test_the_same_again_is_a_new_release_when_what_serves_is_not_what_was_deployed(
+    host: Host, broken: Callable[[Host], None], check_mode: bool
 ) -> None:
     host.serves("v1", "v2")
-    assert prepare(host.stage("v2", check_mode))["unchanged"] is True
-    what_a_dead_run_left(host)
-    assert prepare(host.stage("v2", check_mode))["unchanged"] is False
+    broken(host)
+    result = prepare(host.stage("v2", check_mode))
+    assert (result["unchanged"], result["release"]["id"]) == (False, "r3")
+
+
+def test_drift_is_warned_of(host: Host) -> None:
+    host.serves("v1")
+    was_edited_by_hand = host.paths.bundle("r1") / "app.env"
+    was_edited_by_hand.write_text('LOG_LEVEL="debug"\n')
+    stage = host.stage("v1")
+    prepare(stage)
+    assert [warning.partition(":")[0] for warning in stage.warnings] == ["DRIFT", "DRIFT"]
+    assert f"{was_edited_by_hand} was edited" in stage.warnings[0]
+
+
+@pytest.mark.parametrize("phase", ["SWITCHED", "VERIFIED", "BAKED"])
+def test_the_same_again_completes_a_run_that_died_after_the_switch(host: Host, phase: str) -> None:
+    host.serves("v1")
+    host.died_at(phase, "v2")
+    host.answers.of["r2"] = good("r2")
+    stage = host.stage("v2")
+    result = prepare(stage)
+    assert (result["changed"], result["unchanged"], result["release"]["id"]) == (True, True, "r2")
+    assert host.statuses() == {"r1": "kept", "r2": "live"}
+    assert [name for name, one in host.engine.present.items() if one["State"]["Running"]] == ["r2"]
+    assert any("r2 is live and was completed" in warning for warning in stage.warnings)
+    again = prepare(host.stage("v2"))
+    assert (again["changed"], again["unchanged"]) == (False, True)
 
 
 def test_yaml_values_become_what_an_environment_carries(host: Host) -> None:
@@ -82,16 +116,45 @@ def test_yaml_values_become_what_an_environment_carries(host: Host) -> None:
     assert _bundle.read_secrets(host.paths, "r1") == {"pin": "1234"}
 
 
-def test_a_failed_pull_gives_the_lease_back(host: Host) -> None:
+@pytest.mark.parametrize("code", ["IMAGE_NOT_FOUND", "REGISTRY_AUTH", "REGISTRY_UNREACHABLE", "PULL_TIMEOUT"])
+def test_a_tag_that_cannot_be_resolved_changes_nothing(host: Host, code: str) -> None:
     host.serves("v1")
     before = host.files()
-    host.engine.failing["pull"] = ReleaseError("IMAGE_NOT_FOUND", "", "")
-    with fails("IMAGE_NOT_FOUND"):
+    host.engine.failing["resolve"] = ReleaseError(code, "", "")
+    with fails(code):
         prepare(host.stage("v9"))
-    assert host.files() == before
+    assert (host.files(), host.engine.told) == (before, [])
 
 
-def test_a_full_disk_while_writing_gives_the_lease_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registry_that_fails_is_told_together_with_what_the_host_lacks(host: Host) -> None:
+    host.engine.networks_missing = ["shop"]
+    host.engine.failing["resolve"] = ReleaseError("REGISTRY_UNREACHABLE", "", "")
+    with fails("PREFLIGHT") as caught:
+        prepare(host.stage("v1"))
+    assert [line.partition(":")[0] for line in caught.value.details] == ["NETWORK_MISSING", "REGISTRY_UNREACHABLE"]
+
+
+def test_an_image_for_another_platform_is_not_pulled(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRegistry, "platforms", (("linux", "s390x"),))
+    before = host.files()
+    with fails("IMAGE_PLATFORM") as caught:
+        prepare(host.stage("v1"))
+    assert "was built for linux/s390x, this host is linux/amd64" in caught.value.what
+    assert (host.files(), host.engine.told) == (before, [])
+
+
+@pytest.mark.parametrize("code", ["REGISTRY_UNREACHABLE", "DISK_SPACE", "PULL_TIMEOUT"])
+def test_a_failed_pull_ends_the_run(host: Host, code: str) -> None:
+    host.serves("v1")
+    before = host.files()
+    host.engine.failing["pull"] = ReleaseError(code, "", "")
+    with fails(code):
+        prepare(host.stage("v9"))
+    assert host.files_but_journal() == before
+    assert (host.phases, host.entry["code"], host.entry["release"]) == (["PLANNED", "ABORTED"], code, None)
+
+
+def test_a_full_disk_while_writing_ends_the_run(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.serves("v1")
 
     def full(*_: object) -> None:
@@ -100,21 +163,75 @@ def test_a_full_disk_while_writing_gives_the_lease_back(host: Host, monkeypatch:
     with monkeypatch.context() as during, fails("STATE_WRITE"):
         during.setattr(_bundle.Bundle, "write", full)
         prepare(host.stage("v2"))
-    assert (host.live, host.leased) == ("r1", False)
+    assert (host.live, host.unfinished) == ("r1", False)
     assert prepare(host.stage("v2", run="run2"))["release"]["id"] == "r3"
     assert host.record("r2")["reason"] == "INTERRUPTED"
 
 
-@pytest.mark.parametrize("check_mode", [False, True])
-def test_while_another_run_releases_nothing_is_done(host: Host, check_mode: bool) -> None:
+NO_ROOM = ReleaseError("DISK_SPACE", "no room", "free some")
+
+
+@pytest.fixture
+def room(host: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have room for one more image as long as there are at most so many."""
+
+    def prepare_room(images: int) -> None:
+        monkeypatch.setattr(_preflight, "disk", lambda *_: NO_ROOM if len(host.engine.images) > images else None)
+
+    return prepare_room
+
+
+def test_a_full_disk_is_told_before_anything_is_pulled(host: Host, room: Callable[[int], None]) -> None:
     host.serves("v1")
-    host.holds("run0", "bob@ci")
+    room(0)
     before = host.files()
-    with fails("LOCKED") as caught:
-        prepare(host.stage("v2", check_mode))
+    with fails("DISK_SPACE"):
+        prepare(host.stage("v2"))
+    assert (host.files(), host.engine.told) == (before, [])
+
+
+def test_an_image_that_is_there_needs_no_room(host: Host, room: Callable[[int], None]) -> None:
+    host.serves("v1")
+    room(0)
+    assert prepare(host.stage("v1", environment={}))["release"]["id"] == "r2"
+
+
+@pytest.mark.parametrize(("room_for", "code"), [(2, None), (1, "DISK_SPACE")])
+def test_retention_makes_room_first(host: Host, room: Callable[[int], None], room_for: int, code: str | None) -> None:
+    settings = {**SETTINGS, "keep": 1}
+    host.serves("v1", "v2", "v3", settings=settings)
+    room(room_for)
+    if code is None:
+        prepare(host.stage("v4", settings=settings))
+    else:
+        with fails(code):
+            prepare(host.stage("v4", settings=settings))
+    assert host.statuses() == {"r1": "pruned", "r2": "kept", "r3": "live", **({} if code else {"r4": "prepared"})}
+    assert f"remove image {IMAGE}@{digest_of('v1')}" in host.engine.told
+    assert (host.unfinished, host.live) == (code is None, "r3")
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_while_another_run_is_in_a_stage_nothing_is_done(host: Host, check_mode: bool) -> None:
+    host.serves("v1")
+    host.died_at("MIGRATING", run="run0", owner="bob@ci")
+    before = host.files()
+    with host.journal("run0").lock(), fails("LOCKED") as caught:
+        prepare(host.stage("v1", check_mode))
     assert "bob@ci" in caught.value.what
-    assert host.files() == before
-    assert host.engine.told == []
+    assert "(run run0, MIGRATING)" in caught.value.what
+    assert (host.files(), host.engine.told) == (before, [])
+
+
+def test_a_run_whose_controller_died_between_two_stages_is_taken_over(host: Host) -> None:
+    host.serves("v1")
+    host.holds("run0", "bob@ci", host.prepared("v2"))
+    began = host.clock.now
+    stage = host.stage("v2")
+    assert prepare(stage)["release"]["id"] == "r3"
+    assert host.clock.now - began == pytest.approx(60, abs=1)
+    assert host.statuses() == {"r1": "live", "r2": "failed", "r3": "prepared"}
+    assert stage.warnings == ["RECOVERED: run run0 of bob@ci ended at PREPARED; r2 never went live and was cleared away"]
 
 
 @pytest.mark.parametrize(("tag", "unchanged", "release"), [("v1", True, "r1"), ("v2", False, "r2")])
@@ -127,6 +244,21 @@ def test_check_mode_tells_the_same_and_writes_nothing(host: Host, tag: str, unch
     assert host.engine.told == []
     done = prepare(host.stage(tag))
     assert (done["changed"], done.get("diff")) == (planned["changed"], planned.get("diff"))
+
+
+def test_clocks_and_certificates_are_warned_of(host: Host) -> None:
+    host.edge.certificate = "CERT_EXPIRY: soon"
+    stage = host.stage("v1", controller_clock=1.0)
+    prepare(stage)
+    assert [warning.partition(":")[0] for warning in stage.warnings] == ["CLOCK_OFFSET", "CERT_EXPIRY"]
+
+
+@pytest.mark.parametrize("code", ["DOCKER_DOWN", "COMMAND_MISSING"])
+def test_without_an_engine_the_registry_is_not_asked(host: Host, code: str) -> None:
+    host.engine.failing["engine"] = ReleaseError(code, "", "")
+    host.engine.failing["resolve"] = ReleaseError("REGISTRY_UNREACHABLE", "", "")
+    with fails(code):
+        prepare(host.stage("v1"))
 
 
 def test_a_host_that_is_not_ready_is_left_alone(host: Host) -> None:

@@ -1,8 +1,14 @@
 """The switch: a release goes live when it is ready, and back when it does not hold what it promised."""
 
+import os
+
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
+from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
 from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
 from fakes import BUSY, fails, good
 from fakes_host import Host
@@ -12,8 +18,7 @@ from fakes_host import Host
 def ready_to_switch(host: Host) -> Host:
     """`r1` serves, `r2` is prepared by this run and will answer well."""
     host.serves("v1")
-    host.prepared("v2")
-    host.holds("run1")
+    host.holds("run1", release=host.prepared("v2"))
     host.answers.direct = [BUSY, good("r2")]
     host.answers.public = [good("r1"), good("r2")]  # one request more goes to the old release
     return host
@@ -23,11 +28,39 @@ def test_a_good_release_goes_live(ready_to_switch: Host) -> None:
     host = ready_to_switch
     stage = host.stage(release="r2")
     assert rollout(stage)["changed"] is True
-    assert [step["step"] for step in stage.steps.done] == ["start", "ready", "switch", "verify"]
-    assert (host.live, host.leased) == ("r2", True)
+    assert [step["step"] for step in stage.steps.done] == ["start", "ready", "switch", "verify", "bake"]
+    assert host.live == "r2"
+    assert host.phases[2:] == ["STARTED", "READY", "SWITCHED", "VERIFIED", "BAKED"]
+    assert host.entry["expires"] > host.clock.now, "the run goes on"
     assert (host.record("r1")["status"], host.record("r2")["status"]) == ("kept", "live")
     assert host.record("r2")["revision"] == "0002"
-    assert host.engine.told == ["compose up shop-r2"], "the old release still runs: finish stops it"
+    assert host.record("r2")["container"] == "container-r2"
+    assert host.engine.told == ["compose up shop-r2", "keep container-r2"], "the old release still runs: finish stops it"
+
+
+def test_a_release_comes_back_after_a_crash_before_the_route_names_it(ready_to_switch: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = ready_to_switch
+    kept: list[list[str]] = []
+
+    def write_route(paths: AppPaths, release: str) -> None:
+        kept.append([words for words in host.engine.told if words.startswith("keep")])
+        _ledger.write_route(paths, release)
+
+    monkeypatch.setattr(release_rollout, "write_route", write_route)
+    rollout(host.stage(release="r2"))
+    assert kept == [["keep container-r2"]]
+
+
+def test_answers_while_it_was_watched_are_counted(ready_to_switch: Host) -> None:
+    host = ready_to_switch
+    host.edge.counts = lambda: Responses(int(10 * host.clock.now), 2)
+    stage = host.stage(release="r2")
+    began = host.clock.now
+    rollout(stage)
+    bake = stage.steps.done[-1]
+    assert host.clock.now - began >= 10
+    assert bake["requests"] == pytest.approx(100, abs=20)
+    assert bake["errors"] == 0
 
 
 def start_fails(host: Host) -> None:
@@ -50,6 +83,22 @@ def edge_answers_badly(host: Host) -> None:
     host.answers.public = [Answer(502, {}, "")]
 
 
+def crashes_after_the_switch(host: Host) -> None:
+    def crashes() -> None:
+        if host.live == "r2":
+            host.engine.present["r2"]["RestartCount"] = 1
+
+    host.clock.while_asleep = crashes
+
+
+def is_busy_after_the_switch(host: Host) -> None:
+    host.answers.direct = [good("r2"), good("r2"), BUSY]
+
+
+def answers_errors_after_the_switch(host: Host) -> None:
+    host.edge.counts = lambda: Responses(1000, 1) if host.live == "r1" else Responses(1000 + int(host.clock.now), int(host.clock.now))
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -58,6 +107,8 @@ def edge_answers_badly(host: Host) -> None:
         (is_somebody_else, "WRONG_RELEASE"),
         (edge_does_not_follow, "VERIFY_FAILED"),
         (edge_answers_badly, "VERIFY_FAILED"),
+        (crashes_after_the_switch, "BAKE_FAILED"),
+        (is_busy_after_the_switch, "BAKE_FAILED"),
     ],
 )
 @pytest.mark.parametrize("first", [False, True])
@@ -69,15 +120,49 @@ def test_a_bad_release_leaves_everything_as_it_was(ready_to_switch: Host, fault:
     fault(host)
     with fails(code):
         rollout(host.stage(release="r2"))
-    assert (host.live, host.leased) == (None if first else "r1", False)
+    assert (host.live, host.unfinished) == (None if first else "r1", False)
+    assert (host.phases[-1], host.entry["code"]) == ("REVERTED" if "SWITCHED" in host.phases else "ABORTED", code)
     assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", code)
     assert list(host.engine.present) == ["r1"]
     assert not host.paths.bundle("r2").exists()
 
 
+def test_a_release_that_answers_errors_is_put_back(ready_to_switch: Host) -> None:
+    host = ready_to_switch
+    answers_errors_after_the_switch(host)
+    with fails("BAKE_FAILED") as caught:
+        rollout(host.stage(release="r2"))
+    assert "were answered with 5xx since the switch; before it 0% of 1000" in caught.value.what
+    assert (host.live, host.phases[-1], list(host.engine.present)) == ("r1", "REVERTED", ["r1"])
+
+
+def test_requests_on_their_way_are_still_answered_by_a_release_that_is_put_back(ready_to_switch: Host) -> None:
+    host = ready_to_switch
+    edge_does_not_follow(host)
+    stops: list[float] = []
+
+    def noted(what: str, about: str) -> None:
+        if what in ("stop", "remove"):
+            stops.append(host.clock.now - put_back)
+
+    with pytest.MonkeyPatch.context() as patch, fails("VERIFY_FAILED"):
+        put_back = 0.0
+
+        def write_route(paths: AppPaths, release: str | None) -> None:
+            nonlocal put_back
+            _ledger.write_route(paths, release)
+            put_back = host.clock.now
+            os.utime(paths.route, (put_back, put_back))
+
+        patch.setattr(release_rollout, "write_route", write_route)
+        patch.setattr(host.engine, "note", noted)
+        rollout(host.stage(release="r2"))
+    assert stops[0] == pytest.approx(0.5)
+
+
 def test_a_rollback_target_that_fails_is_stopped_and_stays_a_target(host: Host) -> None:
     host.serves("v1", "v2")
-    host.holds("run1")
+    host.holds("run1", release="r1")
     host.answers.direct = [BUSY]
     with fails("NOT_READY"):
         rollout(host.stage(release="r1"))
@@ -87,6 +172,7 @@ def test_a_rollback_target_that_fails_is_stopped_and_stays_a_target(host: Host) 
 
 
 def test_without_the_lease_nothing_starts(ready_to_switch: Host) -> None:
+    ready_to_switch.clock.now += 61
     with fails("LEASE_LOST"):
         rollout(ready_to_switch.stage(release="r2", run="run2"))
     assert (ready_to_switch.live, ready_to_switch.engine.told) == ("r1", [])

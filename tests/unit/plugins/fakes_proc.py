@@ -1,0 +1,40 @@
+"""The kernel's tables of connections, as it writes them under /proc."""
+
+from pathlib import Path
+
+UNIX_HEAD = "Num       RefCount Protocol Flags    Type St Inode Path"
+UNIX_LISTENING = "0000000000000000: 00000002 00000000 00010000 0001 01 111110 {path}"
+UNIX_CONNECTED = "0000000000000000: 00000003 00000000 00000000 0001 03 111111 {path}"
+# The other end of a connection has no path; what waits in the backlog is not accepted yet.
+UNIX_OTHERS = (
+    "0000000000000000: 00000003 00000000 00000000 0001 03 111112",
+    "0000000000000000: 00000003 00000000 00000000 0001 02 111113 {path}",
+    "0000000000000000: 00000003 00000000 00000000 0001 03 111114 /run/other.sock",
+)
+TCP_HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+TCP_LINE = "   {n}: {local} {remote} {state} 00000000:00000000 00:00000000 00000000 10001        0 222222 1 0000000000000000 100 0 0 10 0"
+
+
+class Proc:
+    """A directory in the place of /proc."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def unix(self, pid: int, connected: int, path: str = "/run/fairlead/api.sock") -> None:
+        """Have so many connections to a release's socket, among others."""
+        lines = [UNIX_LISTENING, *UNIX_OTHERS, *[UNIX_CONNECTED] * connected]
+        self._write(pid, "unix", [UNIX_HEAD, *(line.format(path=path) for line in lines)])
+
+    def tcp(self, pid: int, connected: int, port: int) -> None:
+        """Have so many connections to a port, among others: a closing one, one to the outside, one to another port."""
+        own, other, local = f"050014AC:{port:04X}", f"050014AC:{port + 1:04X}", f"00000000:{port:04X}"
+        rows = [(local, "00000000:0000", "0A"), (own, "010014AC:C001", "06"), ("050014AC:D001", own, "01"), (other, "010014AC:C002", "01")]
+        rows += [(own, f"010014AC:E{n:03X}", "01") for n in range(connected)]
+        lines = [TCP_LINE.format(n=n, local=mine, remote=remote, state=state) for n, (mine, remote, state) in enumerate(rows)]
+        self._write(pid, "tcp", [TCP_HEAD, *lines])
+
+    def _write(self, pid: int, table: str, lines: list[str]) -> None:
+        directory = self.root / str(pid) / "net"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / table).write_text("".join(f"{line}\n" for line in lines))
