@@ -4,16 +4,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from ansible import constants as C
-from ansible import context
-from ansible.plugins.callback import CallbackBase
-
 DOCUMENTATION = r"""
 name: release
 type: stdout
@@ -42,6 +32,16 @@ requirements:
 author:
   - Fairlead contributors (@fairlead)
 """
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.callback import CallbackBase
 
 # These only decide and tell; their names are neither progress nor change.
 QUIET = ("assert", "check_input", "debug", "include_role", "include_tasks", "include_vars", "meta", "set_fact", "validate_argument_spec")
