@@ -131,9 +131,10 @@ class Stage:
             ptrace(NEXT_CALL, pid, reason if is_signal else 0)
 
     def thaw(self) -> None:
-        """Let the process go on."""
+        """Let the process go on, if it was not killed meanwhile."""
         if self.stopped is not None:
-            ptrace(DETACH, self.stopped)
+            with contextlib.suppress(OSError):
+                ptrace(DETACH, self.stopped)
             self.stopped = None
 
     def cut(self) -> None:
@@ -162,7 +163,8 @@ def watch(journal: Journal, stage: Stage, phase: str) -> None:
         else:
             time.sleep(SCAN_SECONDS)
     entry = journal.entry() or {}
-    say("reached" if stage.stopped and entry["phase"] == phase else "passed", phase=entry["phase"], release=entry["release"])
+    event = "reached" if stage.stopped and entry["phase"] == phase else "passed"
+    say(event, phase=entry["phase"], release=entry["release"], pid=stage.stopped)
 
 
 def listen(orders: "queue.Queue[str]") -> None:
