@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, sync_directory, write_atomically
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import (
@@ -50,7 +50,7 @@ def write_route(paths: AppPaths, release: Optional[str]) -> None:
 class Ledger:
     """The releases of one app on this host, oldest first.
 
-    A damaged or lost record is rebuilt from the copy before it, the bundles and the route; nothing is written before `save`.
+    A damaged or lost record is rebuilt from the copy before it, the bundles, the route and what runs; nothing is written before `save`.
 
     Args:
         paths: the app's files.
@@ -72,7 +72,11 @@ class Ledger:
         bundles = _bundle.all_records(paths)
         if bundles and not self.damage:
             self.damage = f"{self._path} is gone"
-        self.releases = rebuilt_releases(self.releases, bundles, read_route(paths))
+        live = read_route(paths)
+        if bundles and find(bundles, live) is None:
+            # The route is lost as well: what the engine was told to keep running is what served.
+            live = max(_docker.kept_running_releases(paths.app), key=release_number, default=live)
+        self.releases = rebuilt_releases(self.releases, bundles, live)
         self.next = max([self.next, *(release_number(record["id"]) + 1 for record in self.releases)])
 
     def get(self, release: Optional[str]) -> Record:
