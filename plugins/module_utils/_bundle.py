@@ -137,8 +137,14 @@ def all_records(paths: AppPaths) -> List[Dict[str, Any]]:
 
 
 def has_record(paths: AppPaths, release: Optional[str]) -> bool:
-    """Tell whether the bundle of `release` is there to compare with."""
-    return release is not None and (paths.bundle(release) / RECORD).is_file()
+    """Tell whether the bundle of `release` is there, and whole enough to work with."""
+    if release is None:
+        return False
+    try:
+        read_record(paths, release)
+    except ReleaseError:
+        return False
+    return True
 
 
 def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:

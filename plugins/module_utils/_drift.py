@@ -46,8 +46,10 @@ def findings(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> Drift:
 
 
 def _route(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> List[str]:
-    if live is None or not _bundle.has_record(paths, live):
-        return [f"the route says {route_text(paths)!r}, which is no release here"]
+    if live is None:
+        return [f"the route says {route_text(paths)!r}, which is no release's id"]
+    if not _bundle.has_record(paths, live):
+        return [f"{paths.bundle(live)} is damaged or gone, which {live} runs from"]
     if find(ledger.releases, live) is None:
         return [f"the route names {live}, which is not in the record of releases"]
     return []

@@ -44,17 +44,22 @@ def raise_all(findings: Findings) -> None:
     """Fail when something was found.
 
     Raises:
-        ReleaseError: with the only finding's code, or PREFLIGHT with all of them.
+        ReleaseError: see `combined`.
     """
-    if len(findings) == 1:
-        raise findings[0]
     if findings:
-        raise ReleaseError(
-            "PREFLIGHT",
-            f"this host is not ready for a release, for {len(findings)} reasons",
-            "mend each, then run this again",
-            [line for f in findings for line in (f"{f.code}: {f.what}. To do: {f.todo}", *(f"  {detail}" for detail in f.details))],
-        )
+        raise combined(findings)
+
+
+def combined(findings: Findings) -> ReleaseError:
+    """Return the only finding, or PREFLIGHT with all of them."""
+    if len(findings) == 1:
+        return findings[0]
+    return ReleaseError(
+        "PREFLIGHT",
+        f"this host is not ready for a release, for {len(findings)} reasons",
+        "mend each, then run this again",
+        [line for f in findings for line in (f"{f.code}: {f.what}. To do: {f.todo}", *(f"  {detail}" for detail in f.details))],
+    )
 
 
 def disk(settings: Dict[str, Any], live_image: Optional[str]) -> Optional[ReleaseError]:

@@ -77,8 +77,9 @@ def _damage(journal: Journal, ledger: Ledger) -> List[str]:
 def _repair_route(paths: AppPaths, ledger: Ledger) -> List[str]:
     """Have the route name a release that is there."""
     said = route_text(paths)
-    if has_record(paths, read_route(paths)):
-        return []
+    live = read_route(paths)
+    if live and (has_record(paths, live) or _docker.containers(paths.app, live)):
+        return []  # also where its bundle is damaged: what users have is never taken away for that
     served = [r for r in ledger.releases if r["status"] in ("live", "kept") and has_record(paths, r["id"])]
     if not served:
         return []  # nothing ever served here

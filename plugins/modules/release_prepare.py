@@ -145,20 +145,16 @@ def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
     findings = _preflight.look(stage.paths, p["settings"], running.container() if running else None)
     if any(finding.code in ("COMMAND_MISSING", "DOCKER_DOWN") for finding in findings):
         _preflight.raise_all(findings)
-    remote, no_room = None, None
     try:
         remote = stage.registry(p["image"]).resolve(p["tag"])
     except ReleaseError as error:
-        findings.append(error)
-    if remote is not None:
-        reference = f"{p['image']}:{p['tag']}"
-        findings += filter(None, [_preflight.platform(reference, remote.platforms)])
-        if not _docker.has_image(f"{p['image']}@{remote.digest}"):
-            no_room = _preflight.disk(p["settings"], running.image if running else None)
+        raise _preflight.combined([*findings, error]) from error
+    findings += filter(None, [_preflight.platform(f"{p['image']}:{p['tag']}", remote.platforms)])
+    here = _docker.has_image(f"{p['image']}@{remote.digest}")
+    no_room = None if here else _preflight.disk(p["settings"], running.image if running else None)
     if no_room is not None and not _may_prune(stage, live):
         findings.append(no_room)
     _preflight.raise_all(findings)
-    assert remote is not None  # else that would have been a finding
     return _bundle(stage, remote), no_room
 
 

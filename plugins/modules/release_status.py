@@ -124,7 +124,7 @@ def _last_run(stage: Stage) -> Optional[Dict[str, Any]]:
 
 def _health(stage: Stage, live: str) -> str:
     if not has_record(stage.paths, live):
-        return "its bundle is gone"
+        return "its bundle is damaged or gone"
     release = Candidate(stage.paths, live)
     container = release.container()
     if container is None:
