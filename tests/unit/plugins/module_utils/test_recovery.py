@@ -224,9 +224,17 @@ def test_the_route_is_repaired_from_the_record(host: Host, content: str | None, 
     assert (host.live, running(host), host.paths.route.stat().st_mode & 0o777) == ("r2", ["r2"], 0o644)
 
 
-def test_a_route_to_a_release_whose_bundle_is_gone_goes_to_the_last_that_served(host: Host) -> None:
+def test_a_live_release_whose_bundle_is_damaged_stays_live(host: Host) -> None:
+    host.serves("v1", "v2")
+    (host.paths.bundle("r2") / "release.json").write_text("{")
+    assert recovered(host) == []
+    assert (host.live, running(host)) == ("r2", ["r2"])
+
+
+def test_a_route_to_a_release_that_is_gone_goes_to_the_last_that_served(host: Host) -> None:
     host.serves("v1", "v2")
     (host.paths.bundle("r2") / "release.json").unlink()
+    del host.engine.present["r2"]
     assert recovered(host)[0] == "RECOVERED: the route was 'r2', which is no release here; it names r1 again"
     assert (host.live, running(host)) == ("r1", ["r1"])
     assert host.record("r1")["status"] == "live"
