@@ -20,6 +20,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import (
     write_atomically,
     write_json,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import RELEASE_ID
 
 COMPOSE = "compose.yaml"
 ENVIRONMENT = "app.env"
@@ -127,13 +128,18 @@ def checksums(directory: Path) -> Dict[str, str]:
 def all_records(paths: AppPaths) -> List[Dict[str, Any]]:
     """Return what the bundles on this host say of themselves, as far as a ledger wants to know; damaged ones are left out."""
     found = []
-    for directory in paths.releases.glob("r*"):
+    for release in ids(paths):
         try:
-            record = read_record(paths, directory.name)
+            record = read_record(paths, release)
         except ReleaseError:
             continue
-        found.append({"id": directory.name, **{key: record.get(key) for key in ("image", "tag", "digest", "previous")}})
+        found.append({"id": release, **{key: record.get(key) for key in ("image", "tag", "digest", "previous")}})
     return found
+
+
+def ids(paths: AppPaths) -> List[str]:
+    """Return the ids of the bundles on this host, whole or damaged."""
+    return [directory.name for directory in paths.releases.glob("r*") if RELEASE_ID.fullmatch(directory.name)]
 
 
 def has_record(paths: AppPaths, release: Optional[str]) -> bool:

@@ -40,12 +40,14 @@ def findings(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> Drift:
     """Compare route, bundle, container, environment, edge and data services with their records."""
     host = _changed_files(paths.config_root / "edge" / RECORDED) + _changed_files(paths.home / "data" / RECORDED)
     host += _services(_edge.PROJECT) + _services(f"{paths.app}-data")
-    if live is None and route_text(paths) is None:
+    if route_text(paths) is None and not any(record["status"] == "live" for record in ledger.releases):
         return Drift(of_host=host)  # nothing was ever live
     return Drift(_route(paths, ledger, live) or _release(paths, ledger, str(live)), host)
 
 
 def _route(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> List[str]:
+    if route_text(paths) is None:
+        return ["the route is missing"]
     if live is None:
         return [f"the route says {route_text(paths)!r}, which is no release's id"]
     if not _bundle.has_record(paths, live):

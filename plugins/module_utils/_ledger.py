@@ -77,7 +77,8 @@ class Ledger:
             # The route is lost as well: what the engine was told to keep running is what served.
             live = max(_docker.kept_running_releases(paths.app), key=release_number, default=live)
         self.releases = rebuilt_releases(self.releases, bundles, live)
-        self.next = max([self.next, *(release_number(record["id"]) + 1 for record in self.releases)])
+        taken = {*(record["id"] for record in self.releases), *_bundle.ids(paths), *([live] if live else [])}
+        self.next = max([self.next, *(release_number(release) + 1 for release in taken)])
 
     def get(self, release: Optional[str]) -> Record:
         """Return the record of `release`.

@@ -120,6 +120,8 @@ def _abandon(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry, re
 
 def _complete(paths: AppPaths, ledger: Ledger, release: str) -> str:
     """Finish what the switch began; return what is wrong when the release does not answer."""
+    if not has_record(paths, release):
+        return ""  # its bundle was damaged since: nothing can be asked, and users keep it
     candidate = Candidate(paths, release)
     try:
         answer = candidate.await_ready()
