@@ -94,6 +94,10 @@ def removes_bundle(host: Host) -> None:
     shutil.rmtree(host.paths.bundle("r2"))
 
 
+def garbles_record(host: Host) -> None:
+    (host.paths.bundle("r2") / "release.json").write_text("{")
+
+
 def forgets_release(host: Host) -> None:
     ledger = Ledger(host.paths)
     ledger.releases.pop()
@@ -111,8 +115,10 @@ def forgets_release(host: Host) -> None:
         (runs_another_image, [f"the container of r2 runs {IMAGE}:latest instead of {IMAGE}@{digest_of('v2')}"]),
         (made_container_anew, ["the container of r2 is another one than the one that was put into service"]),
         (changes_variables, ["in the container of r2, these variables differ from its bundle: LOG_LEVEL"]),
-        (garbles_route, ["the route says '../garbage', which is no release here"]),
-        (removes_bundle, ["the route says 'r2', which is no release here"]),
+        (garbles_route, ["the route says '../garbage', which is no release's id"]),
+        (removes_route, ["the route is missing"]),
+        (removes_bundle, ["{bundle} is damaged or gone, which r2 runs from"]),
+        (garbles_record, ["{bundle} is damaged or gone, which r2 runs from"]),
         (forgets_release, ["the route names r2, which is not in the record of releases"]),
     ],
 )
@@ -172,8 +178,3 @@ def test_variables_are_compared_as_the_app_sees_them(host: Host, value: str) -> 
     host.serves("v1", environment={"VALUE": value})
     assert f"VALUE={value}" in host.engine.present["r1"]["Config"]["Env"]
     assert drift(host) == Drift()
-
-
-def test_a_lost_route_where_something_served(recorded: Host) -> None:
-    removes_route(recorded)
-    assert drift(recorded).of_release == ["the route is missing"]

@@ -1,5 +1,6 @@
 """What a run left that failed or died is completed or cleared away; damaged records and routes are mended."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,6 +245,41 @@ def test_a_route_without_any_release_is_left_alone(host: Host) -> None:
     host.paths.route.write_text("r9\n")
     assert recovered(host) == []
     assert host.paths.route.read_text() == "r9\n"
+
+
+def loses_record(host: Host) -> None:
+    (host.paths.bundle("r2") / "release.json").unlink()
+
+
+def loses_bundle(host: Host) -> None:
+    shutil.rmtree(host.paths.bundle("r2"))
+
+
+def garbles_record(host: Host) -> None:
+    (host.paths.bundle("r2") / "release.json").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [loses_record, loses_bundle, garbles_record])
+def test_a_dead_run_whose_bundle_was_damaged_is_completed(host: Host, damage: Callable[[Host], None]) -> None:
+    host.serves("v1")
+    host.died_at("VERIFIED")
+    damage(host)
+    told = recovered(host)
+    assert "r2 is live and was completed" in told[0]
+    assert (host.live, running(host), host.statuses()) == ("r2", ["r2"], {"r1": "kept", "r2": "live"})
+
+
+@pytest.mark.parametrize("damage", [loses_record, loses_bundle, garbles_record])
+def test_with_bundle_and_record_lost_together_users_keep_the_release_and_its_id_is_taken(
+    host: Host, damage: Callable[[Host], None]
+) -> None:
+    host.serves("v1", "v2")
+    damage(host)
+    for file in (host.paths.ledger, previous_of(host.paths.ledger)):
+        file.write_text("{")
+    recovered(host)
+    assert (host.live, running(host), host.statuses()) == ("r2", ["r2"], {"r1": "kept"})
+    assert host.prepared("v3") == "r3"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", None])

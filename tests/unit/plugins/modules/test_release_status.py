@@ -100,8 +100,8 @@ def test_a_live_release_without_its_bundle(host: Host) -> None:
     host.serves("v1")
     shutil.rmtree(host.paths.bundle("r1"))
     told = status(host.stage())
-    assert told["health"] == "its bundle is gone"
-    assert told["drift"] == ["the route says 'r1', which is no release here"]
+    assert told["health"] == "its bundle is damaged or gone"
+    assert told["drift"] == [f"{host.paths.bundle('r1')} is damaged or gone, which r1 runs from"]
 
 
 def test_maintenance_is_told(host: Host) -> None:
