@@ -125,7 +125,10 @@ class Stage:
         return secrets
 
     def _journalled(self) -> Optional[str]:
-        entry = self.journal.read().body if self.paths.home.is_dir() else None
+        try:
+            entry = self.journal.read().body
+        except ReleaseError:
+            return None  # of another version; that is what the message says
         return entry["release"] if entry else None
 
 
