@@ -1,5 +1,6 @@
 """What all stages share: they recover first, clear up when they fail, and tell failures without secrets."""
 
+import shutil
 from typing import Any
 
 import pytest
@@ -121,6 +122,28 @@ def test_what_serves_is_told_also_when_the_record_is_damaged(host: Host, record:
     host.serves("v1")
     host.paths.ledger.write_text(record)
     assert _stage.serving(host.paths) == serves
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("record", ["journal", "ledger"])
+def test_what_another_version_wrote_is_told_and_left_alone(host: Host, record: str, check_mode: bool) -> None:
+    host.serves("v1")
+    file = host.paths.journal if record == "journal" else host.paths.ledger
+    file.write_text('{"schema": 2}')
+    before = host.files()
+    stage = host.stage(check_mode=check_mode)
+    with fails("STATE_SCHEMA") as caught, stage.lock():
+        stage.recover()
+    result = _stage.failure(caught.value, stage)
+    assert (result["code"], result["msg"].splitlines()[0].partition(" was")[0]) == ("STATE_SCHEMA", f"STATE_SCHEMA: {file}")
+    assert host.files() == before
+
+
+def test_a_failure_without_any_directory_is_told(host: Host) -> None:
+    shutil.rmtree(host.paths.home)
+    shutil.rmtree(host.paths.route.parent)
+    result = _stage.failure(ReleaseError("NOT_PROVISIONED", "nothing here", "provision"), host.stage())
+    assert result["msg"].splitlines()[1] == "Serving now: nothing (no release is live here)"
 
 
 def test_a_stage_needs_a_provisioned_host(host: Host) -> None:
