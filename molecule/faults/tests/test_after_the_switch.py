@@ -31,7 +31,7 @@ ENV_LIMITS = {"REQUEST_TIMEOUT_SECONDS": "4", "LONG_POLL_LIMIT_SECONDS": "3", "G
     ("tag", "life_seconds", "evidence"),
     [
         pytest.param(
-            *("dying", LIFE_SECONDS, ("ended by itself with exit code", "last log lines")),
+            *("dying", LIFE_SECONDS, ("ended by itself", "last log lines")),
             marks=pytest.mark.fault(
                 row=18,
                 fault="crash while it is watched",
@@ -100,7 +100,8 @@ def test_one_command_leads_away_from_a_release_that_keeps_crashing(app: App, mor
     app.on_host("touch", f"/var/lib/fairlead/{app.name}/{mortal}/poison")
     faults.kill_process(app)
     status = app.play("status").succeeded()
-    assert re.search(rf"{mortal} is live since \S+, .*(restart(ing|ed)|exit code)", status.output), status.output
+    # The engine starts it again and again, later each time: it is either down, or refuses connections.
+    assert re.search(rf"{mortal} is live since \S+, .*(exit code|restarted \d+ times)", " ".join(status.output.split())), status.output
     app.rollback().succeeded()
     assert app.live == before
     app.assert_tidy()

@@ -108,7 +108,8 @@ def test_a_full_disk_under_the_records(app: App, home: str, free_pages: int) -> 
 
 @pytest.mark.fault(row=51, fault="everything unused pruned", code="–", serves="the release before", says="–")
 def test_a_pruned_release_comes_back_by_digest(app: App) -> None:
-    before = app.releases[app.live]["previous"]
+    before = app.live
+    app.deploy("v5").succeeded()
     app.on_host("docker", "system", "prune", "--all", "--force")
     app.rollback().succeeded()
     assert app.live == before

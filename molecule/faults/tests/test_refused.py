@@ -51,11 +51,15 @@ CASES = [
     ),
     pytest.param(
         partial(faults.read_by_somebody, table="items"),
-        *("hanging_migration", {}, {"MIGRATION_LOCK_TIMEOUT_SECONDS": str(LOCK_SECONDS)}, "MIGRATION_LOCK", ("lock timeout", "pg_sleep(600)")),
-        id="migration waits for a lock",
-        marks=pytest.mark.fault(
-            row=23, fault="migration waits for a lock", code="MIGRATION_LOCK", serves=OLD, says="who holds the lock"
+        *(
+            "hanging_migration",
+            {},
+            {"MIGRATION_LOCK_TIMEOUT_SECONDS": str(LOCK_SECONDS)},
+            "MIGRATION_LOCK",
+            ("lock timeout", "pg_sleep(600)"),
         ),
+        id="migration waits for a lock",
+        marks=pytest.mark.fault(row=23, fault="migration waits for a lock", code="MIGRATION_LOCK", serves=OLD, says="who holds the lock"),
     ),
 ]
 
