@@ -58,11 +58,12 @@ class Bake:
         state = _docker.container_state(self._container["Id"])
         if state is None:
             return "its container is gone"
-        again = (
-            state["RestartCount"] > self._container.get("RestartCount", 0) or state["StartedAt"] != self._container["State"]["StartedAt"]
-        )
-        if again or not state["Running"]:
-            return f"it ended by itself with exit code {describe_exit(state['ExitCode'])}"
+        started = state["StartedAt"] != self._container["State"]["StartedAt"]
+        if started or state["RestartCount"] > self._container.get("RestartCount", 0) or not state["Running"]:
+            # The engine forgets the exit code when it starts the container again.
+            ended = state.get("Restarting") or not state["Running"]
+            how = f"with exit code {describe_exit(state['ExitCode'])}" if ended else "and was started again"
+            return f"it ended by itself {how}"
         return ""
 
     def _not_ready(self) -> str:

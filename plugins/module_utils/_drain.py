@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 
@@ -34,7 +34,7 @@ def stop_release(app: str, release: str, settings: Optional[Dict[str, Any]] = No
     Args:
         app: the app's name.
         release: the release's id.
-        settings: the release's, to know where it listens and when its workers give up; None counts nothing.
+        settings: the release's, to know where it listens and how long a request may take; None counts nothing.
 
     Returns:
         How many requests did not end within the release's limits.
@@ -46,32 +46,38 @@ def _stop(container: Dict[str, Any], settings: Optional[Dict[str, Any]]) -> int:
     identifier = container["Id"]
     # What Compose made of app_release_stop_grace_seconds when the container was created.
     grace = container["Config"].get("StopTimeout") or DEFAULT_STOP_SECONDS
-    started, in_flight = time.monotonic(), 0
+    started = seen = time.monotonic()
+    last = in_flight = 0
     with ThreadPoolExecutor(1) as background:
         stopping = background.submit(_docker.stop, identifier, grace)
         while not stopping.done():
-            if settings is not None:
-                in_flight = connections(container["State"].get("Pid", 0), settings, in_flight)
+            busy = connections(container["State"].get("Pid", 0), settings) if settings is not None else None
+            last = last if busy is None else busy
+            if busy:
+                in_flight, seen = busy, time.monotonic()
             time.sleep(SAMPLE_SECONDS)
         stopping.result()
     if settings is None or not in_flight:
         return 0
     stopped = _docker.container_state(identifier)
-    at_its_limit = time.monotonic() - started >= float(settings.get("worker_grace_seconds", grace))
-    return in_flight if at_its_limit or (stopped and stopped["ExitCode"] == KILLED) else 0
+    # No request that may end takes that long after the stop signal; the app closes the others when its own limit is reached.
+    too_long = seen - started >= float(settings.get("request_seconds", grace))
+    if too_long:
+        return in_flight
+    return last if stopped and stopped["ExitCode"] == KILLED else 0
 
 
-def connections(pid: int, settings: Dict[str, Any], last: int) -> int:
-    """Count the connections to a release, from the kernel's view of its network namespace; `last` once the process is gone."""
+def connections(pid: int, settings: Dict[str, Any]) -> Optional[int]:
+    """Count the connections to a release, from the kernel's view of its network namespace; None once the process is gone."""
     if settings["listen"] == "socket":
-        return _count(pid, "unix", lambda fields: fields[-1].endswith("/api.sock") and fields[5] == UNIX_CONNECTED, last)
+        return _count(pid, "unix", lambda fields: fields[-1].endswith("/api.sock") and fields[5] == UNIX_CONNECTED)
     port = f":{int(settings['port']):04X}"
-    return _count(pid, "tcp", lambda fields: fields[1].endswith(port) and fields[3] == TCP_ESTABLISHED, last)
+    return _count(pid, "tcp", lambda fields: fields[1].endswith(port) and fields[3] == TCP_ESTABLISHED)
 
 
-def _count(pid: int, table: str, counts: Any, last: int) -> int:
+def _count(pid: int, table: str, counts: Callable[[List[str]], bool]) -> Optional[int]:
     try:
         lines = (PROC / str(pid) / "net" / table).read_text(encoding="ascii", errors="replace").splitlines()[1:]
     except OSError:
-        return last
+        return None
     return sum(1 for line in lines if counts(line.split()))

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now
-from ansible_collections.fairlead.fastapi.plugins.module_utils._state import Stored, read_state, set_aside, write_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils._state import Stored, previous_of, read_state, set_aside, write_state
 
 # What a run does on a host, in order.  A phase means that this is done; MIGRATING alone that it was begun.
 PHASES = ("PLANNED", "PREPARED", "MIGRATING", "MIGRATED", "STARTED", "READY", "SWITCHED", "VERIFIED", "BAKED", "COMMITTED")
@@ -151,7 +151,9 @@ class Journal:
         stored = self.read()
         if stored.damage:
             set_aside(self._path)
-            if stored.body is not None:
+            if stored.body is None:
+                set_aside(previous_of(self._path))
+            else:
                 self._write(stored.body)
         return stored.damage
 

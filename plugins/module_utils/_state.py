@@ -24,7 +24,7 @@ class Stored:
 
     Args:
         body: the content without schema and checksum; None when there is nothing that can be read.
-        damage: what is wrong with the file; empty when it is whole or absent. `body` is then the copy before it, if that is whole.
+        damage: what is wrong with the file; empty when it is whole or never was. `body` is then the copy before it, if that is whole.
     """
 
     body: Optional[Dict[str, Any]]
@@ -64,22 +64,25 @@ def read_state(path: Path, keys: Sequence[str]) -> Stored:
         ReleaseError: STATE_SCHEMA when another version of the collection wrote it.
     """
     try:
-        return Stored(_load(path, keys))
-    except ValueError as damage:
-        try:
-            earlier = _load(previous_of(path), keys)
-        except ValueError:
-            earlier = None
-        return Stored(earlier, f"{path} is damaged ({damage})")
+        body = _load(path, keys)
+        damage = "" if body or not previous_of(path).exists() else f"{path} is gone"
+    except ValueError as error:
+        body, damage = None, f"{path} is damaged ({error})"
+    if not damage:
+        return Stored(body)
+    try:
+        return Stored(_load(previous_of(path), keys), damage)
+    except ValueError:
+        return Stored(None, damage)
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged record, so that it can be looked at later, and return its new name."""
+def set_aside(path: Path) -> None:
+    """Rename a damaged record, so that it can be looked at later; one that is gone leaves nothing to look at."""
     number = 1
     while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
         number += 1
-    path.rename(aside)
-    return aside
+    if path.exists():
+        path.rename(aside)
 
 
 def _load(path: Path, keys: Sequence[str]) -> Optional[Dict[str, Any]]:

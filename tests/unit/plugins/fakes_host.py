@@ -36,7 +36,7 @@ SETTINGS: dict[str, Any] = {
     "bake_seconds": 10.0,
     "bake_errors": 0.05,
     "drain_seconds": 0.5,
-    "worker_grace_seconds": 30,
+    "request_seconds": 25,
     "stop_grace_seconds": 40,
     "keep": 3,
     "disk_megabytes": 0,

@@ -55,8 +55,8 @@ def goes(host: Host) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (restarts, "it ended by itself with exit code 0"),
-        (was_started_anew_by_hand, "it ended by itself with exit code 0"),
+        (restarts, "it ended by itself and was started again"),
+        (was_started_anew_by_hand, "it ended by itself and was started again"),
         (stops, "it ended by itself with exit code 3"),
         (is_killed_for_memory, "it ended by itself with exit code 137 (killed; most often for memory"),
         (goes, "its container is gone"),
