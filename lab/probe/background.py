@@ -99,6 +99,7 @@ def running(
     paths: Sequence[str] = (),
     release_header: str = "X-Release",
     audit: bool = True,
+    long_poll: float = 5,
     max_seconds: float = MAX_SECONDS,
     ready_seconds: float = 30,
 ) -> Iterator[RunningProbe]:
@@ -109,7 +110,7 @@ def running(
     """
     arguments = [f"--connect={connect}", f"--host={host}", f"--ca={ca.resolve()}", f"--rate={rate}"]
     arguments += [f"--profile={profile}", *(f"--path={path}" for path in paths), f"--release-header={release_header}"]
-    arguments += [f"--duration={max_seconds}", *([] if audit else ["--no-audit"])]
+    arguments += [f"--duration={max_seconds}", f"--long-poll={long_poll}", *([] if audit else ["--no-audit"])]
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
         probe = RunningProbe(arguments, Path(folder))
         try:

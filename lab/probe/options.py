@@ -50,6 +50,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         paths=tuple(given.path) or ("/",),
         release_header=given.release_header,
         audit=given.audit,
+        wait_seconds=given.long_poll,
     )
 
 
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--profile", choices=("shop", "foreign"), default="shop", help="the reference app, or GETs of any app's --path")
     add("--path", action="append", default=[], help="for --profile foreign, may be repeated (/)")
     add("--release-header", default="X-Release", help="response header that names the release (%(default)s)")
+    add("--long-poll", type=_between(1, 15), default=5.0, metavar="SECONDS", help="how long a long poll lasts (%(default)g)")
     add("--no-audit", dest="audit", action="store_false", help="do not look for lost and doubled items at the end")
     return parser
 
