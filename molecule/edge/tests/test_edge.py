@@ -1,0 +1,240 @@
+"""The proxy in front of an app: what its operator does to it, what happens to it, and what users see meanwhile."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import paths
+from lab.__main__ import certificate
+from lab.hosts import BOOT_SECONDS
+from lab.story import App
+
+VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "vars" / "main.yml").read_text())
+PROXY = "edge-caddy-1"
+METRICS = "/var/lib/fairlead-edge/metrics/metrics.sock"
+# Neither the proxy's nor another service's.
+FOREIGN_PORT = 8081
+# While the engine itself is away nobody answers for names inside its networks, and its rules for published ports are written anew.
+DISTURBED_SECONDS = 5.0
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    """The app that converge deployed, seen by users who trust the lab's authority."""
+    found = App("edge-story", variables=VARIABLES)
+    found.authority = paths.CA_CERTIFICATE
+    return found
+
+
+def test_maintenance_is_told_to_all_but_readiness_checks(app: App) -> None:
+    before = app.fingerprint()
+    assert app.play("maintenance", "--check", "--diff", maintenance="on").succeeded().changed == 1
+    assert app.fingerprint() == before
+    # As the command line hands it over, and as YAML understands it.
+    assert app.play("maintenance", "-e", "maintenance=on").succeeded().changed == 1
+    assert app.play("maintenance", maintenance=True).succeeded().changed == 0
+    for method in ("GET", "POST"):
+        status, headers, body = app.request(method, "/items")
+        assert (status, headers["retry-after"], headers["cache-control"]) == (503, "90", "no-store")
+        assert headers["content-type"].startswith("text/html") and "edge-story.lab is being maintained" in body
+    assert (app.get("/health")[0], app.get("/ready")[0]) == (200, 200)
+
+
+def test_a_deploy_works_behind_the_page(app: App) -> None:
+    first = app.live
+    app.deploy("v2").succeeded()
+    assert app.live != first
+    assert (app.get("/items")[0], app.get("/ready")[1]["x-release"]) == (503, app.live)
+
+
+@pytest.mark.fault(row=35, fault="power cut during maintenance", code="-", serves="the live release, behind the page", says="-")
+def test_page_and_live_release_survive_a_reboot(app: App) -> None:
+    live = app.live
+    app.host.kill()
+    app.host.start()
+    eventually(lambda: app.get("/ready")[1].get("x-release") == live, BOOT_SECONDS)
+    assert (app.get("/items")[0], app.live) == (503, live)
+    assert answers(app, 503) > 0, "the socket that the power cut left behind is replaced"
+
+
+def test_after_maintenance_users_are_back(app: App) -> None:
+    page = "<!doctype html><p>moving house"
+    assert app.play("maintenance", maintenance="on", edge_proxy_maintenance_page=page).succeeded().changed == 1
+    assert app.get("/")[2] == page
+    assert app.play("maintenance", "-e", "maintenance=off").succeeded().changed == 1
+    assert app.play("maintenance", maintenance=False).succeeded().changed == 0
+    assert app.get("/items")[0] == 200
+    app.assert_tidy()
+
+
+@pytest.mark.parametrize("value", ["maybe", ""])
+def test_maintenance_is_on_or_off(app: App, value: str) -> None:
+    play = app.play("maintenance", maintenance=value).failed_with("CONFIG")
+    assert "-e maintenance=on" in play.output
+    assert app.get("/items")[0] == 200
+
+
+def test_answers_are_counted_for_the_host_alone(app: App) -> None:
+    before = {code: answers(app, code) for code in (200, 404)}
+    assert [app.get(path)[0] for path in ("/health", "/health", "/no-such-path")] == [200, 200, 404]
+    assert {code: answers(app, code) - before[code] for code in before} == {200: 2, 404: 1}
+    assert app.on_host("stat", "--format=%a", METRICS.rpartition("/")[0]).strip() == "700"
+    assert app.get("/metrics")[0] == 404
+
+
+@pytest.mark.fault(
+    row=48, fault="proxy container stopped", code="PROXY_DOWN", serves="nobody, until it is started", says="the container's state"
+)
+def test_no_deploy_without_the_proxy(app: App) -> None:
+    live, running = app.live, app.running()
+    app.on_host("docker", "stop", PROXY)
+    play = app.deploy("v3").failed_with("PROXY_DOWN")
+    assert f"{PROXY} is exited" in play.output and "docker compose --project-name edge start" in play.output
+    assert (app.live, app.running()) == (live, running)
+    app.on_host("docker", "compose", "--project-name", "edge", "start")
+    eventually(lambda: app.get("/ready")[0] == 200)
+    app.assert_tidy()
+
+
+def test_a_restarted_proxy_finds_the_live_release(app: App) -> None:
+    app.on_host("docker", "restart", PROXY)
+    eventually(lambda: app.get("/ready")[1]["x-release"] == app.live)
+    assert answers(app, 200) > 0
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=39,
+    fault="engine restarted between deploys, live-restore on",
+    code="-",
+    serves="the live release; for a moment new connections, from users or to the database, fail",
+    says="-",
+)
+def test_a_restart_of_the_engine_stops_no_container_and_cuts_no_answer(app: App) -> None:
+    def started() -> list[str]:
+        listing = "docker ps --quiet | xargs docker inspect --format '{{.Name}} {{.State.StartedAt}}' | sort"
+        return app.on_host("sh", "-c", listing).splitlines()
+
+    before = started()
+    with app.load(50) as load:
+        app.on_host("systemctl", "restart", "docker")
+        assert started() == before
+    report = load.report
+    times = [failure.at for failure in report.failures]
+    assert report.failed == len(times), "more failures than the probe lists"
+    assert max(times, default=0) - min(times, default=0) <= DISTURBED_SECONDS, report.failures
+    # Nobody's answer is cut: a client is not let in, or the app says that it cannot reach the database by name.
+    assert all("refused" in failure.error or failure.status == 503 for failure in report.failures), report.failures
+    assert not report.lost and not report.doubled and not report.phantom, report.suspects
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=49,
+    fault="proxy setting that means nothing",
+    code="PROXY_CONFIG",
+    serves="the live release, by the old configuration",
+    says="Caddy's line",
+)
+def test_a_setting_that_the_proxy_refuses_is_not_written(app: App) -> None:
+    before = app.fingerprint()
+    play = app.play("provision", edge_proxy_max_header_size="nonsense").failed_with("PROXY_CONFIG")
+    assert "max_header_size" in play.output and "Error: " in play.output
+    assert app.fingerprint() == before
+    app.assert_tidy()
+
+
+@pytest.mark.fault(row=54, fault="port taken by another program", code="PORT_IN_USE", serves="that program", says="its name and pid")
+def test_a_port_that_another_program_has_is_left_to_it(app: App) -> None:
+    app.on_host("systemd-run", "--unit=squatter", "python3", "-m", "http.server", str(FOREIGN_PORT))
+    try:
+        pid = app.on_host("systemctl", "show", "--property=MainPID", "--value", "squatter").strip()
+        eventually(lambda: app.host.run(["curl", "--silent", "--fail", f"http://127.0.0.1:{FOREIGN_PORT}/"]).returncode == 0)
+        before = app.fingerprint()
+        play = app.play("provision", edge_proxy_https_port=FOREIGN_PORT).failed_with("PORT_IN_USE")
+        assert f"port {FOREIGN_PORT} of {app.host.name} is used by python3 (pid {pid})" in play.output
+        assert app.fingerprint() == before
+    finally:
+        app.on_host("systemctl", "stop", "squatter")
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=42, fault="certificate expired", code="CERT_EXPIRY (a warning)", serves="the new release, HTTPS as before", says="since when"
+)
+def test_an_expired_certificate_does_not_stop_a_deploy_and_is_told(app: App) -> None:
+    expired = give_certificate(app, days=-3)
+    assert presented(app) == expired
+    play = app.deploy("v3").succeeded()
+    assert "CERT_EXPIRY: " in play.output and app.domain in play.output
+
+
+def test_a_replaced_certificate_is_presented_at_once(app: App) -> None:
+    renewed = give_certificate(app, days=90)
+    assert presented(app) == renewed
+    assert app.get("/ready")[0] == 200  # trusted again
+    assert app.on_host("stat", "--format=%a", "/etc/fairlead/edge/certificates/edge-story.key").strip() == "640"
+
+
+def test_a_key_of_another_certificate_is_refused(app: App) -> None:
+    before = app.fingerprint()
+    other = f"{{{{ lookup('ansible.builtin.file', '{paths.REGISTRY / 'tls.key'}') }}}}"
+    play = app.play("provision", edge_proxy_tls_key=other).failed_with("PROXY_CONFIG")
+    assert "private key does not match public key" in play.output and "PRIVATE KEY---" not in play.output
+    assert app.fingerprint() == before
+
+
+def test_what_was_provisioned_is_on_record(app: App) -> None:
+    edge, data = "/opt/fairlead/edge", "/opt/fairlead/edge-story/data"
+    for record in (f"{edge}/recorded.sha256", f"{edge}/recorded-edge-story.sha256", f"{data}/recorded.sha256"):
+        app.on_host("sha256sum", "--check", "--strict", "--quiet", record)
+        assert app.on_host("stat", "--format=%a", record).strip() == "600"
+    recorded = [line.split()[1] for line in app.on_host("sh", "-c", f"cat {edge}/recorded*.sha256 {data}/recorded.sha256").splitlines()]
+    assert {"/etc/fairlead/edge/Caddyfile", f"{edge}/compose.yaml", "/etc/fairlead/edge/sites/edge-story.caddy"} <= set(recorded)
+    assert {f"{data}/compose.yaml", f"{data}/secrets/postgres_password", f"{data}/secrets/redis.conf"} <= set(recorded)
+    # Nothing of an app that is provisioned after this one is in the record of this one's site.
+    assert len(app.on_host("cat", f"{edge}/recorded-edge-story.sha256").splitlines()) == 1
+
+
+def give_certificate(app: App, days: float) -> str:
+    """Issue a certificate and provision the host with it. Returns it as PEM."""
+    folder = paths.STATE / "edge-story"
+    certificate(app.domain, days, folder)
+    app.play("provision").succeeded()
+    return (folder / "tls.crt").read_text()
+
+
+def presented(app: App) -> str:
+    """Return the certificate that users are shown, trusted or not, as PEM."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((str(app.host.address), 443), timeout=10) as connection,
+        context.wrap_socket(connection, server_hostname=app.domain) as shown,
+    ):
+        return ssl.DER_cert_to_PEM_cert(shown.getpeercert(binary_form=True) or b"")
+
+
+def answers(app: App, status: int) -> int:
+    """Return how many requests to all sites of the host the proxy has answered so, as it tells root of the host."""
+    text = app.on_host("curl", "--silent", "--fail", "--unix-socket", METRICS, "http://edge/metrics")
+    series = f'caddy_http_request_duration_seconds_count{{code="{status}",handler="subroute",'
+    return sum(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith(series))
+
+
+def eventually(condition: Callable[[], bool], within_seconds: float = 30) -> None:
+    """Wait until something is so; meanwhile it may also fail to be asked."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        try:
+            if condition():
+                return
+        except (OSError, KeyError):
+            pass  # nobody listens yet, or the proxy answers for an app that is not there yet
+        assert time.monotonic() < deadline, f"not within {within_seconds:g} s"
+        time.sleep(0.1)
