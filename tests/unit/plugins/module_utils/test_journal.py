@@ -150,6 +150,21 @@ def test_a_lease_whose_run_is_in_its_next_stage(paths: AppPaths, clock: Clock) -
     assert clock.now - began < 2
 
 
+def test_a_run_that_began_while_the_lock_was_waited_for(paths: AppPaths, clock: Clock) -> None:
+    with another_process_in_a_stage(paths) as process:
+
+        def its_first_stage_ends() -> None:
+            clock.while_asleep = lambda: None
+            paused(paths)
+            process.kill()
+            process.wait(timeout=10)
+
+        clock.while_asleep = its_first_stage_ends
+        with fails("LOCKED") as caught:
+            begins(bob(paths))
+    assert "(run run1, PREPARED)" in caught.value.what
+
+
 def changed(paths: AppPaths, **fields: object) -> None:
     write_state(paths.journal, {**written(paths), **fields})
 

@@ -111,7 +111,9 @@ def test_bundles_that_cannot_be_read_are_left_out(host: Host) -> None:
     (host.paths.bundle("r1") / "release.json").write_text("{")
     (host.paths.releases / "r9").mkdir()
     damaged(host.paths, b"")
-    assert [record["id"] for record in Ledger(host.paths).releases] == ["r2"]
+    ledger = Ledger(host.paths)
+    assert [record["id"] for record in ledger.releases] == ["r2"]
+    assert ledger.next == 10, "an id is never used twice"
 
 
 def test_where_nothing_ever_was_nothing_is_damaged(paths: AppPaths) -> None:

@@ -68,6 +68,7 @@ def test_after_the_switch_a_release_that_answers_is_completed(host: Host, phase:
     assert host.statuses() == ({"r1": "live"} if first else {"r1": "kept", "r2": "live"})
     assert (host.live, running(host), host.phases[-1]) == (release, [release], "COMMITTED")
     assert is_kept_running(host.engine.present[release])
+    assert f"keep container-{release}" not in host.engine.told, "it was told that already"
     assert host.record(release)["revision"] == "0002"
 
 

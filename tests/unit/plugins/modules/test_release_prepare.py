@@ -85,6 +85,14 @@ def test_the_same_again_is_a_new_release_when_what_serves_is_not_what_was_deploy
     assert (result["unchanged"], result["release"]["id"]) == (False, "r3")
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_release_that_still_runs_beside_the_live_one_is_something_to_do(host: Host, check_mode: bool) -> None:
+    host.serves("v1", "v2")
+    host.engine.present["r1"]["State"]["Running"] = True
+    assert prepare(host.stage("v2", check_mode))["changed"] is True
+    assert host.engine.present["r1"]["State"]["Running"] is check_mode
+
+
 def test_drift_is_warned_of(host: Host) -> None:
     host.serves("v1")
     was_edited_by_hand = host.paths.bundle("r1") / "app.env"
