@@ -18,6 +18,8 @@ from lab import paths
 
 PAGE = paths.REPOSITORY / "docs" / "faults.md"
 SCENARIOS = paths.REPOSITORY / "molecule"
+# A cell that has nothing to say.
+NONE = "–"
 FIELDS = {"row": int, "fault": str, "code": str, "serves": str, "says": str}
 
 HEAD = """\
@@ -113,14 +115,14 @@ def page(faults: Iterable[Fault]) -> str:
 
 def line(fault: Fault) -> tuple[str, ...]:
     """Return the cells of one line."""
-    code = f"`{fault.code}`" if fault.code else ""
+    code = fault.code if fault.code in ("", NONE) else f"`{fault.code}`"
     test = f"`{fault.test}`" + (f" ({fault.case})" if fault.case else "")
     return str(fault.row), fault.fault, code, fault.serves, fault.says, test
 
 
 def cell(text: str) -> str:
     """Return a text as the cell of a table: on one line, and without an end of its own."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split()).replace("|", "\\|") or NONE
 
 
 def is_current(file: Path, content: str) -> bool:

@@ -4,15 +4,20 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES
 
 from lab.controller import Controller, deploying
 from lab.freeze import Watch, watching
 from lab.story import App, mixed_load_was_served
 
-RATE = 100
+VARIABLES = yaml.safe_load((Path(__file__).parents[2] / "upgrade" / "vars" / "main.yml").read_text())
+# Requests per second. The long polls among them are shorter than usual, because the load waits for them in the end.
+LOAD: dict[str, Any] = {"rate": 100, "long_poll": 1}
 # They share a schema, so that any of them can follow any other.
 TAGS = ("v2", "v3", "v4", "v5")
 # A stage is stopped once it was found by its lock; a run that was beyond the phase by then is let go to its end.
@@ -20,7 +25,7 @@ ATTEMPTS = 3
 ANSWER_SECONDS = 60.0
 # How long the host waits for a controller to go on: shorter than usual, because here every next run waits it out.
 LEASE = {"__app_release_lease_seconds": 3}
-PLAIN_LOAD = {"profile": "foreign", "paths": ["/health", "/items?limit=1"]}
+PLAIN_LOAD: dict[str, Any] = {"rate": 100, "profile": "foreign", "paths": ["/health", "/items?limit=1"]}
 
 SERVES = "the old release before the switch, the new one after it"
 POWER = "the host loses power and starts again, at every phase"
@@ -35,6 +40,12 @@ class Stopped:
     serving: str
     controller: Controller
     stage: Watch
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    """The app with the variables it was made with."""
+    return App("killed", variables=VARIABLES)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +66,7 @@ def clocked(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.fault(row=33, fault="the controller is killed with SIGKILL, at every phase", code="", serves=SERVES, says=SAYS)
 def test_the_controller_is_killed(app: App, phase: str) -> None:
-    with app.load(RATE) as load:
+    with app.load(**LOAD) as load:
         with deploy_stopped(app, phase) as deploy:
             deploy.controller.kill()
             the_right_release_serves(app, phase, deploy)
@@ -68,7 +79,7 @@ def test_the_controller_is_killed(app: App, phase: str) -> None:
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.fault(row=34, fault="the SSH connection is cut, at every phase", code="", serves=SERVES, says=SAYS)
 def test_the_connection_is_cut(app: App, phase: str) -> None:
-    with app.load(RATE) as load:
+    with app.load(**LOAD) as load:
         with deploy_stopped(app, phase) as deploy:
             deploy.stage.cut()
             play = deploy.controller.wait()
@@ -86,7 +97,7 @@ def test_the_connection_is_cut(app: App, phase: str) -> None:
 )
 def test_the_host_loses_power(app: App, phase: str) -> None:
     with ExitStack() as afterwards:
-        with app.load(RATE, **PLAIN_LOAD) as load:
+        with app.load(**PLAIN_LOAD) as load:
             deploy = afterwards.enter_context(deploy_stopped(app, phase))
         app.host.kill()
         deploy.controller.kill()
@@ -94,7 +105,7 @@ def test_the_host_loses_power(app: App, phase: str) -> None:
     app.host.start()
     await_answer(app)
     the_right_release_serves(app, phase, deploy)
-    with app.load(RATE) as load:
+    with app.load(**LOAD) as load:
         tag = another_tag(app)
         play = app.deploy(tag).succeeded()
         assert (phase == PHASES[-1]) != ("RECOVERED: " in play.output), play.output
