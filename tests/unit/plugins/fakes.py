@@ -68,7 +68,7 @@ class FakeEdge:
         self.counts: Callable[[], Responses | None] = lambda: None
         self.certificate: str | None = None
 
-    def responses(self, domain: str) -> Responses | None:
+    def responses(self) -> Responses | None:
         return self.counts()
 
     def certificate_problem(self, settings: dict[str, Any]) -> str | None:

@@ -42,7 +42,13 @@ def running(host: Host, proc: Proc) -> Host:
 def ends_after(host: Host, proc: Proc, seconds: float) -> None:
     """Have all requests ended so long after now."""
     ends = host.clock.now + seconds
-    host.clock.while_asleep = lambda: proc.unix(PID, 3 if host.clock.now < ends else 0)
+
+    def end() -> None:
+        if host.clock.now >= ends:
+            host.clock.while_asleep = lambda: None
+            proc.unix(PID, 0)
+
+    host.clock.while_asleep = end
 
 
 @pytest.mark.parametrize(
