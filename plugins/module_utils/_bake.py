@@ -35,7 +35,7 @@ class Bake:
         self._container = container
         self._listener = candidate.listener(container)
         self._before = before
-        self._at_switch = _edge.responses(self._settings["domain"]) if before else None
+        self._at_switch = _edge.responses() if before else None
         self._bad: List[str] = []
 
     def watch(self) -> Optional[Responses]:
@@ -73,7 +73,7 @@ class Bake:
         return f"{len(self._bad)} bad answers in a row at {self._settings['ready_path']}" if len(self._bad) >= BAD_ANSWERS else ""
 
     def _during(self) -> Optional[Responses]:
-        now = _edge.responses(self._settings["domain"]) if self._at_switch else None
+        now = _edge.responses() if self._at_switch else None
         return now.since(self._at_switch) if now and self._at_switch else None
 
     def _errors(self, during: Optional[Responses]) -> str:

@@ -53,18 +53,18 @@ def certificate_problem(settings: Dict[str, Any]) -> Optional[str]:
     return problem and f"CERT_EXPIRY: the certificate of {settings['domain']} {problem}; see the proxy's log: docker logs edge-caddy-1"
 
 
-def responses(domain: str) -> Optional[Responses]:
-    """Return how many requests to `domain` the edge has answered so far, or None when it does not tell."""
+def responses() -> Optional[Responses]:
+    """Return how many requests the edge has answered so far, for all apps of this host, or None when it does not tell."""
     answer = Listener(socket_path=METRICS).get("/metrics", SECONDS, body_bytes=METRICS_BYTES)
-    return counted(answer.body, domain) if answer.status == 200 else None
+    return counted(answer.body) if answer.status == 200 else None
 
 
-def counted(text: str, domain: str) -> Responses:
-    """Count the answers to `domain` in what Caddy tells in Prometheus' text format."""
+def counted(text: str) -> Responses:
+    """Count the answers in what Caddy tells in Prometheus' text format."""
     total, errors = 0.0, 0.0
     for line in _SERIES.finditer(text):
         labels = dict(_LABEL.findall(line["labels"]))
-        if labels.get("host") == domain and labels.get("handler") == HANDLER:
+        if labels.get("handler") == HANDLER:
             total += float(line["count"])
             errors += float(line["count"]) if labels.get("code", "").startswith("5") else 0.0
     return Responses(int(total), int(errors))

@@ -88,7 +88,7 @@ def rollout(stage: Stage) -> Result:
 
 
 def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
-    answered = _edge.responses(candidate.settings["domain"])
+    answered = _edge.responses()
     with stage.steps.step("start"):
         candidate.start()
     stage.journal.enter("STARTED")

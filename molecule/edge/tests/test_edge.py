@@ -87,6 +87,21 @@ def test_answers_are_counted_for_the_host_alone(app: App) -> None:
     assert app.get("/metrics")[0] == 404
 
 
+def test_clients_cannot_fill_the_proxy_with_counters(app: App) -> None:
+    def ask(*options: str) -> None:
+        address = ("--resolve", f"{app.domain}:443:127.0.0.1", f"https://{app.domain}/metrics")
+        app.on_host("curl", "--silent", "--insecure", "--http1.1", *options, *address)
+
+    def series() -> int:
+        return len(app.on_host("curl", "--silent", "--fail", "--unix-socket", METRICS, "http://edge/metrics").splitlines())
+
+    ask()
+    before = series()
+    for number in range(20):
+        ask("--header", f"Host: {app.domain}:{number}")
+    assert series() == before
+
+
 @pytest.mark.fault(
     row=48, fault="proxy container stopped", code="PROXY_DOWN", serves="nobody, until it is started", says="the container's state"
 )

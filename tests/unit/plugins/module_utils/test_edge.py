@@ -45,7 +45,7 @@ caddy_http_requests_in_flight{handler="subroute",server="srv0"} 7
 # HELP caddy_http_requests_total Counter of HTTP(S) requests made.
 # TYPE caddy_http_requests_total counter
 caddy_http_requests_total{handler="subroute",server="srv0"} 18
-"""  # noqa: E501  # a line is a line
+"""
 MANY = 'caddy_http_request_duration_seconds_count{code="200",handler="subroute",method="GET",server="srv0"} 1.234567e+06\n'
 
 
