@@ -121,7 +121,7 @@ def test_with_none_to_go_back_to_the_route_stays(host: Host, fault: Callable[[Ho
     host.serves("v1")
     if old == "none":
         host.paths.route.unlink()
-    host.died_at("VERIFIED")
+    host.died_at("SWITCHED")
     fault(host)
     host.answers.of["r1"] = BUSY
     if old == "its bundle is gone":
@@ -263,7 +263,7 @@ def garbles_record(host: Host) -> None:
 @pytest.mark.parametrize("damage", [loses_record, loses_bundle, garbles_record])
 def test_a_dead_run_whose_bundle_was_damaged_is_completed(host: Host, damage: Callable[[Host], None]) -> None:
     host.serves("v1")
-    host.died_at("VERIFIED")
+    host.died_at("SWITCHED")
     damage(host)
     told = recovered(host)
     assert "r2 is live and was completed" in told[0]
