@@ -15,7 +15,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import App
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, route_text
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
 
-# Where provisioning notes the files that it wrote, as `sha256sum` does.
+# Where provisioning notes the files that it wrote, as `sha256sum` does; the proxy's also apart for each app's site.
 RECORDED = "recorded.sha256"
 
 
@@ -38,7 +38,9 @@ class Drift:
 
 def findings(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> Drift:
     """Compare route, bundle, container, environment, edge and data services with their records."""
-    host = _changed_files(paths.config_root / "edge" / RECORDED) + _changed_files(paths.home / "data" / RECORDED)
+    edge = paths.config_root / "edge"
+    records = (edge / RECORDED, edge / f"recorded-{paths.app}.sha256", paths.home / "data" / RECORDED)
+    host = [sentence for record in records for sentence in _changed_files(record)]
     host += _services(_edge.PROJECT) + _services(f"{paths.app}-data")
     if route_text(paths) is None and not any(record["status"] == "live" for record in ledger.releases):
         return Drift(of_host=host)  # nothing was ever live
