@@ -81,10 +81,13 @@ def _repair_route(paths: AppPaths, ledger: Ledger) -> List[str]:
     if live and (has_record(paths, live) or _docker.containers(paths.app, live)):
         return []  # also where its bundle is damaged: what users have is never taken away for that
     served = [r for r in ledger.releases if r["status"] in ("live", "kept") and has_record(paths, r["id"])]
-    if not served:
-        return []  # nothing ever served here
-    last = next((r for r in served if r["status"] == "live"), served[-1])["id"]
-    Candidate(paths, last).start()
+    last = next((r["id"] for r in served if r["status"] == "live"), None)
+    if last:
+        Candidate(paths, last).start()
+    else:
+        last = next((r["id"] for r in reversed(served) if _serves(paths, r["id"])), None)
+    if last is None:
+        return []  # nothing ever served here, or nothing that still can
     write_route(paths, last)
     was = "missing" if said is None else f"{said[:40]!r}, which is no release here"
     return [f"RECOVERED: the route was {was}; it names {last} again"]

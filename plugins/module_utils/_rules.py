@@ -168,18 +168,19 @@ def rebuilt_releases(known: Sequence[Record], bundles: Sequence[Record], live: O
     Args:
         known: what a copy from before still knew.
         bundles: what the bundles on the host say of themselves.
-        live: the release that the route names.
+        live: the release that the route names; None when that is lost as well, and then none is taken for one that never served.
     """
     by_id = {bundle["id"]: {"prepared_at": None, **bundle} for bundle in bundles}
     releases = sorted({**by_id, **{record["id"]: record for record in known}}.values(), key=lambda r: release_number(r["id"]))
     for record in releases:
         if record["id"] == live:
             record["status"] = "live"
-        elif record.get("status") == "live" or ("status" not in record and live and release_number(record["id"]) < release_number(live)):
-            # A bundle older than the live one served: those of failed releases are removed.
+        elif record.get("status") == "live":
             record["status"] = "kept"
         else:
-            record.setdefault("status", "prepared")
+            # A bundle older than the live one served: those of failed releases are removed.
+            served = live is None or release_number(record["id"]) < release_number(live)
+            record.setdefault("status", "kept" if served else "prepared")
     return releases
 
 

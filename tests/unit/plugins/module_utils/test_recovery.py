@@ -334,6 +334,16 @@ def test_with_route_and_record_lost_together_what_was_put_into_service_serves_on
     assert (host.live, running(host), host.statuses()) == ("r2", ["r2"], {"r1": "kept", "r2": "live", "r3": "failed"})
 
 
+def test_with_all_records_lost_and_nothing_running_the_newest_that_answers_serves(host: Host) -> None:
+    host.serves("v1", "v2")
+    host.answers.of = {"r1": good("r1"), "r2": BUSY}
+    host.engine.present.clear()
+    for file in (host.paths.route, host.paths.ledger, previous_of(host.paths.ledger)):
+        file.unlink()
+    assert recovered(host)[1].endswith("it names r1 again")
+    assert (host.live, host.statuses()) == ("r1", {"r1": "live", "r2": "kept"})
+
+
 @pytest.mark.parametrize("phase", PHASES[:-1])
 def test_a_run_that_fails_clears_up_only_before_users_have_its_release(host: Host, phase: str) -> None:
     host.serves("v1")

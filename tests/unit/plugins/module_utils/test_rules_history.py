@@ -111,7 +111,7 @@ def test_images_that_no_release_needs(images: str, unneeded: list[str]) -> None:
     ("known", "bundles", "live", "rebuilt"),
     [
         ("", "", None, ""),
-        ("", "r1 r2", None, "r1:prepared r2:prepared"),  # nothing was ever live: whatever is there never served
+        ("", "r1 r2", None, "r1:kept r2:kept"),  # the route is lost as well: nothing is thrown away
         ("", "r2 r10 r1", "r2", "r1:kept r2:live r10:prepared"),  # by number, not by letters
         ("r1:kept r2:live", "", "r2", "r1:kept r2:live"),
         ("r1:kept r2:live", "r3", "r3", "r1:kept r2:kept r3:live"),  # the copy is from before the switch
