@@ -235,6 +235,7 @@ def test_a_live_release_whose_bundle_is_damaged_stays_live(host: Host) -> None:
 
 def test_a_route_to_a_release_that_is_gone_goes_to_the_last_that_served(host: Host) -> None:
     host.serves("v1", "v2")
+    host.answers.of = {"r1": good("r1")}
     (host.paths.bundle("r2") / "release.json").unlink()
     del host.engine.present["r2"]
     assert recovered(host)[0] == "RECOVERED: the route was 'r2', which is no release here; it names r1 again"
