@@ -19,9 +19,7 @@ def test_a_tag_that_may_move_is_refused(app: App, tag: str) -> None:
 
 
 @pytest.mark.parametrize("tag", HOSTILE)
-@pytest.mark.fault(
-    row=45, fault="a tag made to be run as a command", code="CONFIG", serves="the old release", says="how to set the tag"
-)
+@pytest.mark.fault(row=45, fault="a tag made to be run as a command", code="CONFIG", serves="the old release", says="how to set the tag")
 def test_a_hostile_tag_is_refused(app: App, tag: str) -> None:
     refused(app, app.deploy(tag), "image_tag", "-e image_tag=<tag>")
     assert not Path("/tmp/fairlead-pwned").exists()
@@ -97,9 +95,7 @@ def test_a_deploy_before_provisioning(app: App) -> None:
     assert "NOT_PROVISIONED" in output and "NETWORK_MISSING" in output and "playbooks/provision.yml" in output
 
 
-@pytest.mark.fault(
-    row=53, fault="a rollback with no earlier release", code="NO_TARGET", serves="the live release", says=""
-)
+@pytest.mark.fault(row=53, fault="a rollback with no earlier release", code="NO_TARGET", serves="the live release", says="")
 def test_a_rollback_with_no_earlier_release(app: App) -> None:
     app.rollback().failed_with("NO_TARGET")
     app.assert_tidy()

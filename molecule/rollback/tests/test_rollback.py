@@ -22,7 +22,9 @@ def test_configuration_goes_back_with_the_image(app: App) -> None:
     assert container["HostConfig"]["Memory"] == 512 * 1024 * 1024
 
 
-@pytest.mark.fault(row=53, fault="a second rollback, with nothing earlier", code="NO_TARGET", serves="the live release", says="that this is the first")
+@pytest.mark.fault(
+    row=53, fault="a second rollback, with nothing earlier", code="NO_TARGET", serves="the live release", says="that this is the first"
+)
 def test_with_nothing_earlier_it_is_refused(app: App) -> None:
     before = app.fingerprint()
     play = app.rollback().failed_with("NO_TARGET")
