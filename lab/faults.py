@@ -155,26 +155,29 @@ old, deadline = run(), time.monotonic() + 120
 while run() == old or not any(pathlib.Path(disk, "tmp").glob("GetImageBlob*")):
     assert time.monotonic() < deadline, "nothing is pulled"
     time.sleep(0.001)
-handle, space = os.open(file, os.O_CREAT | os.O_WRONLY), os.statvfs(disk)
-os.posix_fallocate(handle, 0, space.f_bavail * space.f_frsize - left)
+handle, taken = os.open(file, os.O_CREAT | os.O_WRONLY), 0
+while (free := os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - left) > 0:
+    step = min(free, 8 << 20)  # in steps: what is pulled meanwhile must not make this fail
+    os.posix_fallocate(handle, taken, step)
+    taken += step
 """
 
 
 @contextmanager
-def disk_filling_up(app: App, left_megabytes: int) -> Iterator[None]:
-    """The engine's disk is filled as soon as the next deploy has begun to pull. For hosts as in `full_engine_disk`."""
-    file = str(PurePosixPath(ENGINE_DISK, FILLER))
-    words = ("python3", "-c", _FILL_WHILE_PULLING, f"/opt/fairlead/{app.name}/journal.json", ENGINE_DISK, file, str(left_megabytes))
-    app.on_host("systemd-run", "--quiet", "--unit=fill-disk", *words)
-    try:
-        yield
-        assert app.on_host("systemctl", "show", "--property=Result,ActiveState", "fill-disk").split() == [
-            "Result=success",
-            "ActiveState=inactive",
-        ]
-    finally:
-        app.host.run(["systemctl", "stop", "fill-disk"])
-        app.on_host("rm", "--force", file)
+def disk_filling_up(app: App, from_megabytes: int, to_megabytes: int) -> Iterator[None]:
+    """The engine's disk has some room left, and loses it once the next deploy has begun to pull. For hosts as in `full_engine_disk`."""
+    file = str(PurePosixPath(ENGINE_DISK, f"{FILLER}-more"))
+    words = ("python3", "-c", _FILL_WHILE_PULLING, f"/opt/fairlead/{app.name}/journal.json", ENGINE_DISK, file, str(to_megabytes))
+    with full_engine_disk(app, from_megabytes):
+        app.on_host("systemd-run", "--quiet", "--unit=fill-disk", *words)
+        try:
+            yield
+            outcome = app.on_host("systemctl", "show", "--property=Result,ActiveState", "fill-disk").split()
+            assert set(outcome) == {"Result=success", "ActiveState=inactive"}, f"the disk was not filled: {outcome}"
+        finally:
+            app.host.run(["systemctl", "stop", "fill-disk"])
+            app.host.run(["systemctl", "reset-failed", "fill-disk"])
+            app.on_host("rm", "--force", file)
 
 
 _PYTHON = f"""#!/bin/sh

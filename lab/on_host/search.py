@@ -19,7 +19,13 @@ def said(*command: str) -> bytes:
 def logs(app: str) -> dict[str, bytes]:
     """Return everything that logs, by name."""
     containers = said("docker", "ps", "--all", "--filter", f"label=fairlead.app={app}", "--format", "{{.Names}}").decode().split()
-    return {"journalctl": said("journalctl", "--no-pager", "--quiet"), **{name: said("docker", "logs", name) for name in containers}}
+    return {"journalctl": said("journalctl", "--no-pager", "--quiet"), **{name: written(name) for name in containers}}
+
+
+def written(container: str) -> bytes:
+    """Return the files with a container's output: `docker logs` stops at a line that a full disk cut short."""
+    file = Path(said("docker", "inspect", "--format", "{{.LogPath}}", container).decode().strip())
+    return b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
 
 
 def files() -> list[Path]:
