@@ -121,6 +121,16 @@ def container_state(identifier: str) -> Optional[Dict[str, Any]]:
     return container and {**container["State"], "RestartCount": container.get("RestartCount", 0)}
 
 
+def processes(identifier: str) -> List[int]:
+    """Return the ids, as the host knows them, of a container's processes; none when it does not run."""
+    answer = Listener(socket_path=ENGINE_SOCKET).get(f"/containers/{identifier}/top", QUESTION_SECONDS, body_bytes=ANSWER_BYTES)
+    if answer.status != 200:
+        return []  # it ended a moment ago
+    told = answer.json()
+    column = told["Titles"].index("PID")
+    return [int(process[column]) for process in told["Processes"] or []]
+
+
 def memory_used(identifier: str) -> Optional[int]:
     """Return the bytes of memory that a container uses, without its file cache; None when the engine does not tell."""
     stats = (_ask(f"/containers/{identifier}/stats?stream=false&one-shot=true") or {}).get("memory_stats") or {}

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge
 
 # The engine's own default.
 DEFAULT_STOP_SECONDS = 10
@@ -48,10 +49,11 @@ def _stop(container: Dict[str, Any], settings: Optional[Dict[str, Any]]) -> int:
     grace = container["Config"].get("StopTimeout") or DEFAULT_STOP_SECONDS
     started = seen = time.monotonic()
     last = in_flight = 0
+    connected = Connections(container, settings) if settings is not None else None
     with ThreadPoolExecutor(1) as background:
         stopping = background.submit(_docker.stop, identifier, grace)
         while not stopping.done():
-            busy = connections(container["State"].get("Pid", 0), settings) if settings is not None else None
+            busy = connected.count() if connected else None
             last = last if busy is None else busy
             if busy:
                 in_flight, seen = busy, time.monotonic()
@@ -67,17 +69,54 @@ def _stop(container: Dict[str, Any], settings: Optional[Dict[str, Any]]) -> int:
     return last if stopped and stopped["ExitCode"] == KILLED else 0
 
 
-def connections(pid: int, settings: Dict[str, Any]) -> Optional[int]:
-    """Count the connections to a release, from the kernel's view of its network namespace; None once the process is gone."""
-    if settings["listen"] == "socket":
-        return _count(pid, "unix", lambda fields: fields[-1].endswith("/api.sock") and fields[5] == UNIX_CONNECTED)
-    port = f":{int(settings['port']):04X}"
-    return _count(pid, "tcp", lambda fields: fields[1].endswith(port) and fields[3] == TCP_ESTABLISHED)
+class Connections:
+    """The connections to a release that is being stopped, from the kernel's tables.
+
+    Args:
+        container: `docker inspect` of the release.
+        settings: the release's.
+    """
+
+    def __init__(self, container: Dict[str, Any], settings: Dict[str, Any]) -> None:
+        self._pid: int = container["State"].get("Pid", 0)
+        self._settings = settings
+        self._socket = settings["listen"] == "socket"
+        # The kernel lists an accepted unix socket in the network namespace of who connected: the edge's.
+        self._edge = _edge.pid() if self._socket else 0
+        self._processes = _docker.processes(container["Id"]) if self._socket else []
+
+    def count(self) -> Optional[int]:
+        """Return how many there are now; None once the release is gone."""
+        if not (PROC / str(self._pid)).is_dir():
+            return None
+        return self._on_socket() if self._socket else self._on_port()
+
+    def _on_socket(self) -> int:
+        # The path is the same for every release; which are this one's is told by its processes' open files.
+        own = {inode for process in self._processes for inode in _open_sockets(process)}
+        lines = _table(self._edge, "unix")
+        return sum(1 for f in lines if f[-1].endswith("/api.sock") and f[5] == UNIX_CONNECTED and f[6] in own)
+
+    def _on_port(self) -> int:
+        port = f":{int(self._settings['port']):04X}"
+        return sum(1 for f in _table(self._pid, "tcp") if f[1].endswith(port) and f[3] == TCP_ESTABLISHED)
 
 
-def _count(pid: int, table: str, counts: Callable[[List[str]], bool]) -> Optional[int]:
+def _table(pid: int, name: str) -> List[List[str]]:
+    """Return the fields of each line of a table in a process's network namespace; nothing when it has ended."""
     try:
-        lines = (PROC / str(pid) / "net" / table).read_text(encoding="ascii", errors="replace").splitlines()[1:]
+        text = (PROC / str(pid) / "net" / name).read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None
-    return sum(1 for line in lines if counts(line.split()))
+        return []
+    return [line.split() for line in text.splitlines()[1:]]
+
+
+def _open_sockets(pid: int) -> Set[str]:
+    """Return the inodes of a process's sockets; none when it has ended."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for file in (PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                kind, _, inode = str(file.readlink()).partition(":")
+                found |= {inode.strip("[]")} if kind == "socket" else set()
+    return found

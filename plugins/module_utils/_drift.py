@@ -88,8 +88,7 @@ def _environment(paths: AppPaths, live: str, container: Dict[str, Any]) -> List[
     file = paths.bundle(live) / _bundle.ENVIRONMENT
     wanted = _dotenv.parse(file.read_text(encoding="utf-8")) if file.is_file() else {}
     has = dict(entry.partition("=")[::2] for entry in container["Config"].get("Env") or [])
-    own = {"RELEASE", "BIND", "GRACEFUL_TIMEOUT_SECONDS", "REQUEST_TIMEOUT_SECONDS"}  # the Compose file's own win over the file's
-    differing = sorted(name for name, value in wanted.items() if name not in own and has.get(name) != value)
+    differing = sorted(name for name, value in wanted.items() if has.get(name) != value)
     return [f"in the container of {live}, these variables differ from its bundle: {', '.join(differing)}"] if differing else []
 
 

@@ -39,6 +39,11 @@ def state() -> str:
     return "; ".join(f"{c['Name'].lstrip('/')} is {c['State']['Status']} (exit code {c['State']['ExitCode']})" for c in containers)
 
 
+def pid() -> int:
+    """Return the process id of the proxy on this host; 0 when it does not run here."""
+    return next((int(c["State"].get("Pid", 0)) for c in _docker.project_containers(PROJECT) if c["State"]["Running"]), 0)
+
+
 def certificate_problem(settings: Dict[str, Any]) -> Optional[str]:
     """Say what is wrong, or will soon be, with the certificate that users see; None when nothing is."""
     context = verified_context(Path(settings["public_authority"]))

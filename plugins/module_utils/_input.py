@@ -17,7 +17,7 @@ RULES: Dict[str, Rule] = {
     "app_name": _rules.app_name_problem,
     "app_domain": _rules.domain_problem,
     "app_image": _rules.image_problem,
-    "app_env": _rules.names_problem,
+    "app_env": _rules.environment_problem,
     "app_secrets": _rules.names_problem,
     "app_release_identity": _rules.identity_problem,
     "app_release_user": _rules.user_problem,

@@ -99,6 +99,21 @@ def names_problem(variables: object) -> Optional[str]:
     return f"not valid as names: {', '.join(map(_shown, bad))}" if bad else None
 
 
+# What the app is told by other means, and would get in spite of app_env.
+_TOLD = {
+    "RELEASE": "it is the release's id",
+    "BIND": "set app_listen",
+    "GRACEFUL_TIMEOUT_SECONDS": "set app_release_worker_grace_seconds",
+    "REQUEST_TIMEOUT_SECONDS": "set app_release_request_seconds",
+}
+
+
+def environment_problem(variables: object) -> Optional[str]:
+    """Say which names in `variables` cannot be given as the app's environment; None when all can."""
+    taken = [f"{name} ({why})" for name, why in _TOLD.items() if isinstance(variables, dict) and name in variables]
+    return names_problem(variables) or (f"not to be set here: {', '.join(taken)}" if taken else None)
+
+
 def identity_problem(identity: object) -> Optional[str]:
     """Say why this cannot tell how an answer names its release; None when it can."""
     if isinstance(identity, str) and re.fullmatch(r"none|(header|json):[A-Za-z0-9_-]+", identity):

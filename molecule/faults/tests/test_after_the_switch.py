@@ -24,7 +24,7 @@ REPLACED_SECONDS = 5.0 + 3.0
 RATE = 20
 # Short limits, one within the other, so that what outlasts them is cut soon.
 LIMITS = {"app_release_request_seconds": 4, "app_release_worker_grace_seconds": 8, "app_release_stop_grace_seconds": 20}
-ENV_LIMITS = {"REQUEST_TIMEOUT_SECONDS": "4", "LONG_POLL_LIMIT_SECONDS": "3", "GRACEFUL_TIMEOUT_SECONDS": "8"}
+ENV_LIMITS = {"LONG_POLL_LIMIT_SECONDS": "3"}
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,9 @@ class FakeEngine:
     def project_containers(self, project: str) -> list[dict[str, Any]]:
         return self.projects.get(project, [])
 
+    def processes(self, identifier: str) -> list[int]:
+        return [container["State"]["Pid"] for container in self.present.values() if container["Id"] == identifier]
+
     def container_state(self, identifier: str) -> dict[str, Any] | None:
         found = self.present.get(identifier.removeprefix("container-"))
         return found and {**found["State"], "RestartCount": found["RestartCount"]}

@@ -1,15 +1,19 @@
 """The kernel's tables of connections, as it writes them under /proc."""
 
+import shutil
 from pathlib import Path
 
+# The edge's process, in whose network namespace the kernel lists what it has connected to.
+EDGE = 4000
 UNIX_HEAD = "Num       RefCount Protocol Flags    Type St Inode Path"
 UNIX_LISTENING = "0000000000000000: 00000002 00000000 00010000 0001 01 111110 {path}"
-UNIX_CONNECTED = "0000000000000000: 00000003 00000000 00000000 0001 03 111111 {path}"
+UNIX_CONNECTED = "0000000000000000: 00000003 00000000 00000000 0001 03 {inode} {path}"
 # The other end of a connection has no path; what waits in the backlog is not accepted yet.
 UNIX_OTHERS = (
     "0000000000000000: 00000003 00000000 00000000 0001 03 111112",
     "0000000000000000: 00000003 00000000 00000000 0001 02 111113 {path}",
     "0000000000000000: 00000003 00000000 00000000 0001 03 111114 /run/other.sock",
+    "0000000000000000: 00000003 00000000 00000000 0001 03 111115 {path}",  # of another release
 )
 TCP_HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 TCP_LINE = "   {n}: {local} {remote} {state} 00000000:00000000 00:00000000 00000000 10001        0 222222 1 0000000000000000 100 0 0 10 0"
@@ -22,9 +26,16 @@ class Proc:
         self.root = root
 
     def unix(self, pid: int, connected: int, path: str = "/run/fairlead/api.sock") -> None:
-        """Have so many connections to a release's socket, among others."""
-        lines = [UNIX_LISTENING, *UNIX_OTHERS, *[UNIX_CONNECTED] * connected]
-        self._write(pid, "unix", [UNIX_HEAD, *(line.format(path=path) for line in lines)])
+        """Have so many connections from the edge to the socket of a release's process, among others."""
+        inodes = range(500, 500 + connected)
+        lines = [UNIX_LISTENING, *UNIX_OTHERS, *(UNIX_CONNECTED.replace("{inode}", str(inode)) for inode in inodes)]
+        self._write(EDGE, "unix", [UNIX_HEAD, *(line.format(path=path) for line in lines)])
+        files = self.root / str(pid) / "fd"
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir(parents=True)
+        (files / "1").symlink_to("pipe:[42]")
+        for inode in (111112, 111113, 111114, *inodes):
+            (files / str(inode)).symlink_to(f"socket:[{inode}]")
 
     def tcp(self, pid: int, connected: int, port: int) -> None:
         """Have so many connections to a port, among others: a closing one, one to the outside, one to another port."""

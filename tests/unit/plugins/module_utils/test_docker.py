@@ -127,6 +127,19 @@ def test_silence_of_the_engine_is_not_taken_for_absence(engine_answers: Engine, 
     assert caught.value.details == [str(answer)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "processes"),
+    [
+        (tells({"Titles": ["UID", "PID", "PPID"], "Processes": [["10001", "4711", "1"], ["10001", "4712", "4711"]]}), [4711, 4712]),
+        (tells({"Titles": ["UID", "PID"], "Processes": None}), []),
+        (Answer(409, {}, '{"message": "container is not running"}'), []),
+    ],
+)
+def test_the_processes_of_a_container(engine_answers: Engine, answer: Answer, processes: list[int]) -> None:
+    engine_answers(answer)
+    assert _docker.processes("c1") == processes
+
+
 def test_an_image_is_removed_only_if_it_is_there(engine_answers: Engine, says: Says) -> None:
     engine_answers(GONE, tells({"Id": "x", "Size": 1}))
     given = says(Finished(1, "", "image is being used"))

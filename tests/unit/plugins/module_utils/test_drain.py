@@ -1,33 +1,51 @@
 """A release is stopped after its last request; what its limits cut is counted."""
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import connections, stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import Connections, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from fakes import container, fails
+from fakes import FakeEngine, container, fails, service
 from fakes_host import SETTINGS, Host
-from fakes_proc import Proc
+from fakes_proc import EDGE, Proc
 
 PID = 4711
 TCP = {**SETTINGS, "listen": "tcp", "port": 8080}
 
 
+@pytest.fixture(autouse=True)
+def edge(engine: FakeEngine) -> None:
+    """The proxy runs on this host."""
+    engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
+
+
+def count(engine: FakeEngine, settings: dict[str, object]) -> int | None:
+    """Count the connections to `r1`."""
+    engine.present["r1"] = container("r1")
+    return Connections(engine.present["r1"], settings).count()
+
+
 @pytest.mark.parametrize("connected", [0, 1, 12])
-def test_connections_to_a_socket(proc: Proc, connected: int) -> None:
+def test_connections_to_a_socket(engine: FakeEngine, proc: Proc, connected: int) -> None:
     proc.unix(PID, connected)
     proc.tcp(PID, 99, 8000)
-    assert connections(PID, SETTINGS) == connected
+    assert count(engine, SETTINGS) == connected
+
+
+def test_connections_of_an_edge_elsewhere_are_not_known(engine: FakeEngine, proc: Proc) -> None:
+    proc.unix(PID, 12)
+    engine.projects.clear()
+    assert count(engine, SETTINGS) == 0
 
 
 @pytest.mark.parametrize("connected", [0, 1, 12])
-def test_connections_to_a_port(proc: Proc, connected: int) -> None:
+def test_connections_to_a_port(engine: FakeEngine, proc: Proc, connected: int) -> None:
     proc.tcp(PID, connected, 8080)
     proc.unix(PID, 99)
-    assert connections(PID, TCP) == connected
+    assert count(engine, TCP) == connected
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, TCP])
-def test_of_a_process_that_is_gone_nothing_is_known(proc: Proc, settings: dict[str, object]) -> None:
-    assert connections(PID, settings) is None
+def test_of_a_process_that_is_gone_nothing_is_known(engine: FakeEngine, proc: Proc, settings: dict[str, object]) -> None:
+    assert count(engine, settings) is None
 
 
 @pytest.fixture

@@ -166,13 +166,6 @@ def test_all_of_it_together(recorded: Host) -> None:
     assert found.all == found.of_release + found.of_host
 
 
-@pytest.mark.parametrize("name", ["RELEASE", "BIND", "GRACEFUL_TIMEOUT_SECONDS", "REQUEST_TIMEOUT_SECONDS"])
-def test_what_the_compose_file_sets_itself_is_no_drift(host: Host, name: str) -> None:
-    host.serves("v1", environment={name: "5", "LOG_LEVEL": "info"})
-    host.engine.present["r1"]["Config"]["Env"] = [f"{name}=other", "LOG_LEVEL=info"]
-    assert drift(host) == Drift()
-
-
 @pytest.mark.parametrize("value", ["", "a=b", 'quote"s $x', "lines\nof text"])
 def test_variables_are_compared_as_the_app_sees_them(host: Host, value: str) -> None:
     host.serves("v1", environment={"VALUE": value})

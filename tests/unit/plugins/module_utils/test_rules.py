@@ -80,6 +80,14 @@ UNFIT: list[tuple[Rule, list[tuple[Any, str]]]] = [
         [(bad, "not UID:GID in numbers") for bad in ("", "app", "app:app", "10001", "1:2:3", "-1:0", 10001, None)],
     ),
     (
+        rules.environment_problem,
+        [
+            ({"../x": 1}, "'../x'"),
+            ({"BIND": "0.0.0.0:80", "A": 1}, "BIND (set app_listen)"),
+            ({"REQUEST_TIMEOUT_SECONDS": 5}, "set app_release_request_seconds"),
+        ],
+    ),
+    (
         rules.names_problem,
         [(["A"], "list found"), ("A=b", "str found"), ({"A-B": 1, "OK": 1, "1A": 1}, "'1A', 'A-B'"), ({"../x": 1}, "'../x'")],
     ),

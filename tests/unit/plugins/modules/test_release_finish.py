@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.modules.release_finish import finish
-from fakes import IMAGE, digest_of, fails
+from fakes import IMAGE, digest_of, fails, service
 from fakes_host import SETTINGS, Host
-from fakes_proc import Proc
+from fakes_proc import EDGE, Proc
 
 KEEP_ONE = {**SETTINGS, "keep": 1}
 
@@ -60,6 +60,7 @@ def test_an_image_that_a_kept_release_uses_stays(host: Host) -> None:
 
 def test_requests_that_the_limits_cut_are_counted_and_warned_of(host: Host, proc: Proc) -> None:
     switched(host, "v1", "v2")
+    host.engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
     proc.unix(4711, connected=3)
     host.background.seconds = 40
     host.engine.stop_exit_code = 137
