@@ -1,6 +1,7 @@
 """Where the lab finds its sources and keeps what it makes."""
 
 import os
+import threading
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -27,7 +28,7 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(data)
     fresh.chmod(mode)  # the umask may have taken bits away
