@@ -47,6 +47,12 @@ def findings(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> Drift:
     return Drift(_route(paths, ledger, live) or _release(paths, ledger, str(live)), host)
 
 
+def edited(paths: AppPaths, release: Candidate) -> List[str]:
+    """Return what was changed by hand in a release's bundle."""
+    changes = _changes(release.record.get("files", {}), _bundle.checksums(paths.bundle(release.id)))
+    return [f"{paths.bundle(release.id)}/{name} was {how}" for name, how in changes]
+
+
 def _route(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> List[str]:
     if route_text(paths) is None:
         return ["the route is missing"]
@@ -61,7 +67,7 @@ def _route(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> List[str]:
 
 def _release(paths: AppPaths, ledger: Ledger, live: str) -> List[str]:
     release = Candidate(paths, live)
-    found = [f"{paths.bundle(live)}/{name} was {how}" for name, how in _changes(release.record.get("files", {}), _present(paths, live))]
+    found = edited(paths, release)
     container = release.container()
     if container is None:
         return [*found, f"the container of {live} is gone"]
@@ -71,10 +77,6 @@ def _release(paths: AppPaths, ledger: Ledger, live: str) -> List[str]:
     if recorded and recorded != container["Id"]:
         found.append(f"the container of {live} is another one than the one that was put into service")
     return found + _environment(paths, live, container)
-
-
-def _present(paths: AppPaths, release: str) -> Dict[str, str]:
-    return _bundle.checksums(paths.bundle(release))
 
 
 def _changes(recorded: Mapping[str, str], present: Mapping[str, str]) -> List[Any]:

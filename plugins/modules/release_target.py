@@ -57,7 +57,7 @@ serving:
 
 import time
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _limits, _preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _limits, _preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -89,6 +89,8 @@ def choose(stage: Stage) -> Result:
             return _chosen(stage, Ledger(stage.paths))
         ledger = stage.recover()
         result = _chosen(stage, ledger)
+        target = Candidate(stage.paths, result["release"]["id"])
+        stage.warnings += [f"DRIFT: {change} since it was live" for change in _drift.edited(stage.paths, target)]
         stage.journal.begin("rollback", read_route(stage.paths))
         with stage.steps.step("image"):
             _bring_image(stage, ledger.get(result["release"]["id"]))

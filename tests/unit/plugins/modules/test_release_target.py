@@ -31,6 +31,14 @@ def test_an_image_that_is_gone_is_pulled_by_digest(host: Host) -> None:
     assert host.engine.told == [f"pull {IMAGE}@{digest_of('v1')}"]
 
 
+def test_a_bundle_that_was_edited_meanwhile_is_told(host: Host) -> None:
+    host.serves("v1", "v2")
+    (host.paths.bundle("r1") / "app.env").write_text('LOG_LEVEL="debug"\n')
+    stage = host.stage()
+    assert choose(stage)["release"]["id"] == "r1"
+    assert stage.warnings == [f"DRIFT: {host.paths.bundle('r1')}/app.env was edited since it was live"]
+
+
 def test_nowhere_to_go_writes_nothing(host: Host) -> None:
     host.serves("v1")
     before = host.files()
