@@ -92,14 +92,12 @@ def test_clients_cannot_fill_the_proxy_with_counters(app: App) -> None:
         address = ("--resolve", f"{app.domain}:443:127.0.0.1", f"https://{app.domain}/metrics")
         app.on_host("curl", "--silent", "--insecure", "--http1.1", *options, *address)
 
-    def series() -> int:
-        return len(app.on_host("curl", "--silent", "--fail", "--unix-socket", METRICS, "http://edge/metrics").splitlines())
-
-    ask()
-    before = series()
     for number in range(20):
         ask("--header", f"Host: {app.domain}:{number}")
-    assert series() == before
+    told = app.on_host("curl", "--silent", "--fail", "--unix-socket", METRICS, "http://edge/metrics")
+    assert "caddy_http_request_duration_seconds_count" in told
+    # No series has a name that a client sent, so there is nothing that it could have more of.
+    assert app.domain not in told
 
 
 @pytest.mark.fault(
