@@ -9,7 +9,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, verdict
@@ -189,6 +189,11 @@ class Candidate:
 def describe_exit(code: int) -> str:
     """Return an exit code with what it mostly means.  The engine's own out-of-memory flag is not reliable in nested hosts."""
     return f"{code} (killed; most often for memory: app_release_memory)" if code == 137 else str(code)
+
+
+def settings_of(paths: AppPaths, release: str) -> Optional[Dict[str, Any]]:
+    """Return a release's settings, or None when its bundle is damaged or gone."""
+    return Candidate(paths, release).settings if has_record(paths, release) else None
 
 
 def remove_release(paths: AppPaths, release: str) -> None:

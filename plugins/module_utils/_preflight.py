@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -92,13 +93,14 @@ def platform(image: str, platforms: List[Tuple[str, str]]) -> Optional[ReleaseEr
     )
 
 
-def warnings(settings: Dict[str, Any], clock: Optional[str]) -> List[str]:
+def warnings(settings: Dict[str, Any], controller_clock: Optional[float]) -> List[str]:
     """Return what does not stop a release and should be known all the same.
 
     Args:
         settings: of the release to come.
-        clock: what `_limits.clock_warning` said.
+        controller_clock: the controller's time in seconds since 1970; None when it was not told.
     """
+    clock = _limits.clock_warning(controller_clock, time.time()) if controller_clock else None
     found = [clock, _edge.certificate_problem(settings)]
     if not _docker.engine().live_restore:
         found.append("LIVE_RESTORE: the engine runs without live-restore, so its next restart stops the app; run playbooks/provision.yml")

@@ -8,11 +8,11 @@ A run that fails and a run that dies are cleared up by the same code; what is li
 from __future__ import annotations
 
 import shutil
-from typing import Any, Dict, List, Optional
+from typing import List
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
@@ -150,11 +150,7 @@ def _stop_or_remove(paths: AppPaths, ledger: Ledger, release: str) -> None:
     if find(ledger.releases, release) is None:
         remove_release(paths, release)
     else:
-        stop_release(paths.app, release, _settings(paths, release))
-
-
-def _settings(paths: AppPaths, release: str) -> Optional[Dict[str, Any]]:
-    return Candidate(paths, release).settings if has_record(paths, release) else None
+        stop_release(paths.app, release, settings_of(paths, release))
 
 
 def _remove_temporary(paths: AppPaths) -> None:

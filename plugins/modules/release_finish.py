@@ -62,8 +62,7 @@ serving:
 from typing import List, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _retention
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
@@ -116,8 +115,7 @@ def _stop_others(stage: Stage, live: Candidate) -> Tuple[List[str], int]:
         pause_after_switch(stage.paths.route, float(live.settings["drain_seconds"]))
     cut = 0
     for release in others:
-        settings = Candidate(stage.paths, release).settings if has_record(stage.paths, release) else None
-        cut += stop_release(stage.paths.app, release, settings)
+        cut += stop_release(stage.paths.app, release, settings_of(stage.paths, release))
     return others, cut
 
 

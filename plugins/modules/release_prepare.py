@@ -88,16 +88,15 @@ serving:
   type: str
 """
 
-import time
 from typing import Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _drift, _limits, _preflight, _retention
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _drift, _preflight, _retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, release_id
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, image_of, release_id
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     BEGIN_OPTIONS,
     Result,
@@ -119,11 +118,9 @@ OPTIONS = {
 
 def prepare(stage: Stage) -> Result:
     """Bring everything of the new release to the host, short of starting it."""
-    clock = stage.params["controller_clock"]
-    clock_warning = _limits.clock_warning(clock, time.time()) if clock else None
     with stage.steps.step("preflight"):
         bundle, no_room = _look(stage)
-        stage.warnings += _preflight.warnings(stage.params["settings"], clock_warning)
+        stage.warnings += _preflight.warnings(stage.params["settings"], stage.params["controller_clock"])
     with stage.lock():
         if stage.check_mode:
             return _plan(stage, Ledger(stage.paths), bundle)
@@ -201,7 +198,7 @@ def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
     settings = stage.params["settings"]
     _retention.prune(stage.paths, ledger, live, int(settings["keep"]))
     running = find(ledger.releases, live)
-    still = _preflight.disk(settings, f"{running['image']}@{running['digest']}" if running else None)
+    still = _preflight.disk(settings, image_of(running) if running else None)
     if still is not None:
         raise still
 

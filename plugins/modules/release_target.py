@@ -55,9 +55,7 @@ serving:
   type: str
 """
 
-import time
-
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _limits, _preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -76,14 +74,12 @@ OPTIONS = {**BEGIN_OPTIONS, "release": {"type": "str", "default": ""}}
 
 def choose(stage: Stage) -> Result:
     """Choose the target and see that it can be started."""
-    clock = stage.params["controller_clock"]
-    clock_warning = _limits.clock_warning(clock, time.time()) if clock else None
     settings = stage.params["settings"]
     with stage.steps.step("preflight"):
         live = read_route(stage.paths)
         running = Candidate(stage.paths, live).container() if live and has_record(stage.paths, live) else None
         _preflight.raise_all(_preflight.look(stage.paths, settings, running))
-        stage.warnings += _preflight.warnings(settings, clock_warning)
+        stage.warnings += _preflight.warnings(settings, stage.params["controller_clock"])
     with stage.lock():
         if stage.check_mode:
             return _chosen(stage, Ledger(stage.paths))

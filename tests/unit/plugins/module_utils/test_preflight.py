@@ -198,5 +198,5 @@ def test_warnings(engine: FakeEngine, edge: FakeEdge) -> None:
     assert _preflight.warnings(SETTINGS, None) == []
     edge.certificate = "CERT_EXPIRY: soon"
     engine.is_engine = replace(engine.is_engine, live_restore=False)
-    told = _preflight.warnings(SETTINGS, "CLOCK_OFFSET: much")
+    told = _preflight.warnings(SETTINGS, 1.0)
     assert [warning.partition(":")[0] for warning in told] == ["CLOCK_OFFSET", "CERT_EXPIRY", "LIVE_RESTORE"]
