@@ -1,33 +1,277 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Questions to the PostgreSQL that Fairlead runs for an app.  Private to this collection."""
+"""An app's PostgreSQL, asked by its own programs where they fit its version.  Private to this collection."""
 
 from __future__ import annotations
 
-from typing import List
+import csv
+import hashlib
+import io
+import json
+import select
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, run
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 
 SERVICE = "postgres"
+MIGRATOR_LABEL = "fairlead.migrator"
 QUESTION_SECONDS = 10.0
-# The container knows user and database; the question comes by standard input.
-_PSQL = ["sh", "-c", 'exec psql --no-psqlrc --quiet --no-align --tuples-only --username "$POSTGRES_USER" --dbname "$POSTGRES_DB"']
+# A program that was left alone, because who asked was killed, ends by itself after this.
+LONGEST_SECONDS = 6 * 3600
+# Time for a session to be gone after it was ended.
+SESSION_SECONDS = 5.0
+POLL_SECONDS = 0.1
+# All sessions of this collection are named so; those of migrations never are.
+SESSION_NAME = "fairlead "
+# Locks of this kind belong to one database; any number that others do not use will do.
+MIGRATION_LOCK = int.from_bytes(hashlib.sha256(b"fairlead.fastapi migration").digest()[:8], "big", signed=True)
+ELSEWHERE = "/run/fairlead"
+_PSQL = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1")
+_OURS = "nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_%'"
+
+_LOOK = """
+SELECT to_regclass('{table}') IS NOT NULL AS versioned \\gset
+\\if :versioned
+SELECT 'revision', version_num FROM {table} ORDER BY 2;
+\\endif
+SELECT 'tables', count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p') AND {ours};
+SELECT 'size', pg_database_size(current_database());
+SELECT 'invalid', format('%I.%I', nspname, relname)
+FROM pg_index i JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n ON n.oid = relnamespace
+WHERE NOT indisvalid AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = indexrelid) ORDER BY 2;
+"""
 # Who waits, or makes others wait: the oldest first, and whom each waits for.
 _TRANSACTIONS = """
-SELECT format('pid %s, %s, open for %s s%s: %s', pid, state, round(extract(epoch FROM clock_timestamp() - xact_start)),
+SELECT format('pid %s (%s, %s), %s, open for %s s%s: %s', pid, usename, coalesce(nullif(application_name, ''), 'no name'), state,
+              round(extract(epoch FROM clock_timestamp() - xact_start)),
               CASE WHEN cardinality(pg_blocking_pids(pid)) > 0
                    THEN ', waits for pid ' || array_to_string(pg_blocking_pids(pid), ', ') ELSE '' END,
               left(regexp_replace(query, '\\s+', ' ', 'g'), 120))
 FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
+  AND application_name NOT LIKE 'fairlead %'
 ORDER BY xact_start LIMIT 5;
+"""
+_MIGRATIONS = "FROM pg_stat_activity WHERE datname = current_database() AND usename = {role} AND application_name NOT LIKE 'fairlead %'"
+_LOCK_HOLDER = """
+SELECT format('pid %s (%s, %s) since %s', a.pid, usename, coalesce(nullif(application_name, ''), 'no name'),
+              to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'))
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = {lock}::bigint
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database());
 """
 
 
-def open_transactions(app: str) -> List[str]:
-    """Return one line for each of the oldest open transactions; empty when the database is elsewhere or does not answer."""
-    found = [
-        container
-        for container in _docker.project_containers(f"{app}-data")
-        if container["Config"]["Labels"].get("com.docker.compose.service") == SERVICE and container["State"]["Running"]
-    ]
-    return _docker.execute(found[0]["Id"], _PSQL, _TRANSACTIONS, QUESTION_SECONDS) if found else []
+@dataclass(frozen=True)
+class State:
+    """What a database is like now.
+
+    Args:
+        revision: of its schema, as Alembic recorded it; empty before the first migration.
+        tables: how many there are.
+        size: in bytes.
+        invalid: indexes that a failed `CREATE INDEX CONCURRENTLY` left.
+    """
+
+    revision: Tuple[str, ...]
+    tables: int
+    size: int
+    invalid: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Database:
+    """How the app's database is reached from this host.
+
+    Args:
+        app: the app's name.
+        name: of the database.
+        user: the role that asks: the superuser of the PostgreSQL that runs here, the schema's owner elsewhere.
+        migrator: role that migrations log in as; None where they have none of their own.
+        title: where it is, for messages.
+        container: of the PostgreSQL that runs here; None when it is elsewhere.
+        image: to take the client programs from when it is elsewhere.
+    """
+
+    app: str
+    name: str
+    user: str
+    migrator: Optional[str]
+    title: str
+    container: Optional[str] = None
+    image: Optional[str] = None
+
+    def command(
+        self, program: str, *arguments: str, database: Optional[str] = None, purpose: str = "question", seconds: float = LONGEST_SECONDS
+    ) -> List[str]:
+        """Return the argument list that runs a program of PostgreSQL; standard input and output are the program's own.
+
+        Args:
+            program: ``psql``, ``pg_dump``, ``pg_restore`` …
+            arguments: its options, without any about the connection.
+            database: another one than the app's.
+            purpose: what its session is called, after `SESSION_NAME`.
+            seconds: after which it is ended, also when nobody waits for it any more.
+        """
+        named = [] if "--list" in arguments else [f"--dbname=dbname={_quoted(database or self.name)}"]
+        words = ["timeout", "-k", "5", f"{seconds:g}", program, *named, *arguments]
+        session = ["--env", f"PGAPPNAME={SESSION_NAME}{purpose}"]
+        if self.container is not None:
+            return ["docker", "exec", "--interactive", "--env", f"PGUSER={self.user}", *session, self.container, *words]
+        files = f"type=bind,source={AppPaths(self.app).database},target={ELSEWHERE},readonly"
+        confined = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=0:0", "--memory=512m")
+        service = ("--env", f"PGSERVICEFILE={ELSEWHERE}/service.conf", "--env", "PGSERVICE=fairlead")
+        return [
+            *("docker", "run", "--rm", "--interactive", "--network", self.app, *confined, "--mount", files, *service, *session),
+            *("--entrypoint", words[0], str(self.image), *words[1:]),
+        ]
+
+    def query(self, sql: str, seconds: float = QUESTION_SECONDS, database: Optional[str] = None) -> List[List[str]]:
+        """Run SQL, or a script for psql, and return the rows of its answers.
+
+        Raises:
+            ReleaseError: DB_UNREACHABLE, or DB_QUERY_FAILED with the server's words.
+        """
+        try:
+            done = run(self.command("psql", *_PSQL, database=database, seconds=seconds), seconds + 10, stdin=sql)
+        except CommandTimeout as error:
+            raise self._unreachable(f"it did not answer within {seconds:g} s") from error
+        if done.code:
+            raise self._failed(done)
+        return list(csv.reader(io.StringIO(done.out)))
+
+    def look(self, version_table: str = "alembic_version") -> State:
+        """Ask what the database is like now.
+
+        Raises:
+            ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
+        """
+        rows = self.query(_LOOK.format(table=version_table, ours=_OURS))
+        found = {kind: [row[1] for row in rows if row[0] == kind] for kind in ("revision", "tables", "size", "invalid")}
+        return State(tuple(found["revision"]), int(found["tables"][0]), int(found["size"][0]), tuple(found["invalid"]))
+
+    def schema_checksum(self) -> str:
+        """Return what changes with each change of the schema, whatever tool made it.
+
+        Raises:
+            ReleaseError: DB_QUERY_FAILED.
+        """
+        arguments = ("--schema-only", "--no-owner", "--no-privileges", "--no-comments")
+        done = run(self.command("pg_dump", *arguments, purpose="schema", seconds=60), 70)
+        if done.code:
+            raise self._failed(done)
+        # Comments tell versions, \restrict a random key.
+        lines = [line for line in done.out.splitlines() if line and not line.startswith(("--", "\\restrict", "\\unrestrict"))]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+    def open_transactions(self) -> List[str]:
+        """Return one line for each of the oldest open transactions; empty when the database does not answer."""
+        try:
+            return [row[0] for row in self.query(_TRANSACTIONS)]
+        except ReleaseError:
+            return []
+
+    def end_migrations(self) -> List[str]:
+        """End all sessions of migrations, and return one line for each that is still there after a while.
+
+        Raises:
+            ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
+        """
+        if self.migrator is None:
+            return []
+        sessions = _MIGRATIONS.format(role=_literal(self.migrator))
+        deadline = time.monotonic() + SESSION_SECONDS
+        while True:
+            self.query(f"SELECT pg_terminate_backend(pid) {sessions};")
+            left = [row[0] for row in self.query(f"SELECT format('pid %s: %s', pid, left(query, 120)) {sessions};")]
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(POLL_SECONDS)
+
+    @contextmanager
+    def sole_migrator(self) -> Iterator[None]:
+        """Hold the lock that only one runner of migrations can have, on whatever host it is.
+
+        The lock belongs to a session, which ends with this process.
+
+        Raises:
+            ReleaseError: MIGRATION_BUSY, naming the holder; DB_UNREACHABLE.
+        """
+        command = self.command("psql", *_PSQL, purpose="migration lock")
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as session:
+            assert session.stdin is not None and session.stdout is not None
+            try:
+                session.stdin.write(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK});\n".encode())
+                session.stdin.flush()
+                ready, _, _ = select.select([session.stdout], [], [], QUESTION_SECONDS)
+                answer = session.stdout.readline().decode().strip() if ready else ""
+                if not answer:
+                    raise self._unreachable("it did not answer when the lock for migrations was asked for")
+                if answer != "t":
+                    raise ReleaseError(
+                        "MIGRATION_BUSY",
+                        f"another runner is migrating {self.name} at {self.title}",
+                        "wait for it to end, or end its session, then deploy again",
+                        [row[0] for row in self.query(_LOCK_HOLDER.format(lock=MIGRATION_LOCK))],
+                    )
+                yield
+            finally:
+                session.stdin.close()
+
+    def _failed(self, done: Finished) -> ReleaseError:
+        # psql's own exit code for a lost connection; the rest is of Docker: no such container or image.
+        words = done.err.strip().splitlines()[-5:]
+        if done.code in (2, 124, 125, 126, 127, 137) or any("Error response from daemon" in word for word in words):
+            return self._unreachable("; ".join(words) or f"exit code {done.code}")
+        return ReleaseError("DB_QUERY_FAILED", f"{self.title} refused a question about {self.name}", "as its words say", words)
+
+    def _unreachable(self, why: str) -> ReleaseError:
+        return ReleaseError(
+            "DB_UNREACHABLE",
+            f"the database {self.name} at {self.title} cannot be asked: {why}",
+            "see that it runs and can be reached from this host"
+            if self.container is None
+            else f"look at docker logs {self.title}, then: docker compose --project-name {self.app}-data start",
+        )
+
+
+def find_database(paths: AppPaths) -> Optional[Database]:
+    """Return the app's database, or None when Fairlead knows of none: neither one that runs here nor an address."""
+    try:
+        elsewhere = json.loads((paths.database / "database.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return _bundled(paths)
+    title = f"{elsewhere['host']}:{elsewhere['port']}"
+    return Database(paths.app, elsewhere["name"], elsewhere["user"], elsewhere["user"], title, image=elsewhere["image"])
+
+
+def _bundled(paths: AppPaths) -> Optional[Database]:
+    for container in _docker.project_containers(f"{paths.app}-data"):
+        labels, config = container["Config"]["Labels"], container["Config"]
+        if labels.get("com.docker.compose.service") == SERVICE:
+            environment = dict(line.partition("=")[::2] for line in config["Env"])
+            name, user = environment["POSTGRES_DB"], environment["POSTGRES_USER"]
+            title = container["Name"].lstrip("/")
+            return Database(paths.app, name, user, labels.get(MIGRATOR_LABEL), title, container=container["Id"])
+    return None
+
+
+def _quoted(value: str) -> str:
+    """Return a value as connection strings want it."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _literal(value: str) -> str:
+    """Return a value as an SQL string."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def described(revision: Sequence[str]) -> str:
+    """Return a schema's revision for people."""
+    return ", ".join(revision) or "no revision"

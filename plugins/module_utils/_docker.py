@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import quote
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, run
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished, run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener
 
@@ -160,15 +160,6 @@ def kept_running_releases(app: str) -> List[str]:
 def log_tail(identifier: str, lines: int) -> List[str]:
     """Return the last log lines of a container, standard output and error together."""
     return run(["docker", "logs", "--tail", str(lines), identifier], merge=True).out.splitlines()
-
-
-def execute(identifier: str, command: Sequence[str], stdin: str, seconds: float) -> List[str]:
-    """Run a command in a container and return its output's lines; empty when it fails or takes too long."""
-    try:
-        done = run(["docker", "exec", "--interactive", identifier, *command], seconds, stdin=stdin)
-    except CommandTimeout:
-        return []
-    return [] if done.code else done.out.splitlines()
 
 
 def stop(identifier: str, seconds: int) -> None:

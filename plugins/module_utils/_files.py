@@ -53,6 +53,15 @@ class AppPaths:
     def releases(self) -> Path:
         return self.home / "releases"
 
+    @property
+    def backups(self) -> Path:
+        return self.home / "backups"
+
+    @property
+    def database(self) -> Path:
+        """Where a database elsewhere is described; missing when it runs here."""
+        return self.home / "database"
+
     def bundle(self, release: str) -> Path:
         return self.releases / release
 

@@ -52,7 +52,7 @@ from typing import List
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import open_transactions
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import migration_error_code
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
@@ -113,7 +113,8 @@ def _run(candidate: Candidate) -> Finished:
 
 
 def _evidence(candidate: Candidate, output: List[str]) -> List[str]:
-    transactions = [f"  {line}" for line in open_transactions(candidate.paths.app)]
+    database = find_database(candidate.paths)
+    transactions = [f"  {line}" for line in database.open_transactions()] if database else []
     return [*output[-SHOWN_LINES:], *(["open transactions in the database:", *transactions] if transactions else [])]
 
 
