@@ -1,0 +1,35 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judges the pending migrations on the controller, then runs the module of the same name on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _classes, _squawk
+
+
+class ActionModule(ActionBase):
+    """See the module of the same name for its documentation."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        wanted = boolean(arguments.pop("lint", True))
+        plan = dict(arguments.get("plan") or {})
+        try:
+            pending = _classes.judge(plan.get("pending") or [], _squawk.lint if wanted else None)
+        except _squawk.SquawkError as error:
+            raise AnsibleActionFail(f"CONFIG: {error}", result={"code": "CONFIG"}) from error
+        if pending:
+            arguments["plan"] = {**plan, "pending": pending}
+        result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        if self._task.diff and pending:
+            result["diff"] = {"prepared": _classes.shown(pending)}
+        return result

@@ -1,0 +1,59 @@
+"""Before the module runs on a host, the plan's migrations are judged on the controller."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.fairlead.fastapi.plugins.action.release_migrate import ActionModule
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _squawk
+
+DROP = {"revision": "0003", "down": ["0002"], "title": "Drop it", "sql": "ALTER TABLE items DROP COLUMN note;"}
+PLAN = {"tool": "alembic", "pending": [DROP]}
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the module was called with."""
+    calls: list[dict[str, Any]] = []
+
+    def execute(self: ActionModule, module_args: dict[str, Any], task_vars: object) -> dict[str, Any]:
+        calls.append(module_args)
+        return {"changed": True}
+
+    monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
+    monkeypatch.setattr(ActionModule, "_execute_module", execute)
+    return calls
+
+
+def run(diff: bool = False, **arguments: Any) -> dict[str, Any]:
+    action = ActionModule.__new__(ActionModule)
+    action._task = SimpleNamespace(args=arguments, diff=diff)
+    return action.run(None, {})
+
+
+def test_the_module_gets_classes_and_findings(sent: list[dict[str, Any]]) -> None:
+    run(app="shop", plan=PLAN, lint=True)
+    ((migration,), others) = sent[0]["plan"].pop("pending"), sent[0]
+    assert (migration["class"], migration["findings"][0]["rule"]) == ("contract", "ban-drop-column")
+    assert others == {"app": "shop", "plan": {"tool": "alembic"}}
+    assert "class" not in DROP, "the prepared plan of other tasks was changed"
+
+
+def test_without_the_linter_each_is_unknown(sent: list[dict[str, Any]]) -> None:
+    run(plan=PLAN, lint="false")
+    assert [migration["class"] for migration in sent[0]["plan"]["pending"]] == ["unknown"]
+
+
+def test_the_difference_is_what_is_pending(sent: list[dict[str, Any]]) -> None:
+    assert "-- class: contract" in run(diff=True, plan=PLAN)["diff"]["prepared"]
+    assert "diff" not in run(diff=True, plan={"tool": "none", "pending": []})
+
+
+def test_a_missing_linter_is_told_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_squawk, "find", lambda: None)
+    with pytest.raises(AnsibleActionFail, match="CONFIG: squawk, which judges migrations, is not installed on the controller") as caught:
+        run(plan=PLAN)
+    assert caught.value.result["code"] == "CONFIG"
+    assert not sent
