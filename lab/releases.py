@@ -45,6 +45,8 @@ class Release:
 OTHER_PLATFORM = "linux/amd64" if machine() in ("aarch64", "arm64") else "linux/arm64"
 # Broken releases know the schema of v2, so that they fail for their own reason on a host that has it already.
 V2 = f"{LOCAL}/shop:v2"
+# Each has one migration more than the one before: the release before can live with the first, not with the last.
+EXPAND, BACKFILL = f"{LOCAL}/shop:expand", f"{LOCAL}/shop:backfill"
 RELEASES = (
     Release("v1", "good"),
     *(Release(tag, "next") for tag in ("v2", "v3", "v4", "v5")),
@@ -59,6 +61,11 @@ RELEASES = (
     Release("other_platform", "other_platform", V2, platform=OTHER_PLATFORM),
     Release("bad_migration", "bad_migration", V2),
     Release("hanging_migration", "hanging_migration", V2),
+    Release("two_heads", "two_heads", V2),
+    Release("concurrent", "concurrent", V2),
+    Release("expand", "expand", V2),
+    Release("backfill", "backfill", EXPAND),
+    Release("contract", "contract", BACKFILL),
     Release("1", "foreign", images.DEBIAN, service="foreign"),
     Release("2", "foreign_next", f"{LOCAL}/foreign:1", service="foreign"),
 )
