@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from lab import containers, images, paths
@@ -42,7 +43,7 @@ def expect(container: str, wanted: str, *command: str) -> None:
         time.sleep(0.1)
 
 
-def check_postgres() -> None:
+def check_postgres(image: str) -> None:
     """User, database and password from variables and file; init scripts; password needed over TCP."""
     with tempfile.TemporaryDirectory() as folder:
         paths.write(Path(folder) / "password", "lab-check", 0o644)
@@ -54,7 +55,7 @@ def check_postgres() -> None:
             *("--env=POSTGRES_DB=goods", "--env=POSTGRES_PASSWORD_FILE=/run/secrets/password"),
         )
         for way in (TIGHT, ()):
-            with running("postgres:17", (*way, *options), "postgres", "-c", "max_connections=17") as name:
+            with running(image, (*way, *options), "postgres", "-c", "max_connections=17") as name:
                 expect(name, "accepting", "pg_isready", "--host=127.0.0.1", "--username=shop", "--dbname=goods")
                 query = "SELECT count(*) || current_setting('max_connections') FROM made_by_init"
                 sql = ("psql", "--no-psqlrc", "--tuples-only", "--username=shop", "--dbname=goods")
@@ -98,7 +99,8 @@ def check_all() -> None:
     """
     checks: dict[str, Callable[[], None]] = {
         images.PYTHON: check_python,
-        "postgres:17": check_postgres,
+        "postgres:17": partial(check_postgres, "postgres:17"),
+        "postgres:15": partial(check_postgres, "postgres:15"),
         "redis:8": check_redis,
         "caddy:2.11": check_caddy,
     }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -24,14 +24,20 @@ NOT_IN_IMAGES = {"__pycache__", "tests"}
 
 @dataclass(frozen=True)
 class Image:
-    """One image of the lab: its name, its folder under lab/images, and whether Docker Hub has an official one."""
+    """One image of the lab: its name, its folder under lab/images, whether Docker Hub has an official one, and its build arguments."""
 
     name: str
     folder: str
     official: bool = True
+    arguments: dict[str, str] = field(default_factory=dict)
 
 
-SERVICES = (Image("postgres:17", "postgres"), Image("redis:8", "redis"), Image("caddy:2.11", "caddy"))
+SERVICES = (
+    Image("postgres:17", "postgres"),
+    Image("postgres:15", "postgres", arguments={"MAJOR": "15", "SUITE": "bookworm"}),  # to be upgraded from
+    Image("redis:8", "redis"),
+    Image("caddy:2.11", "caddy"),
+)
 REGISTRY = Image("fairlead-lab/registry", "registry", official=False)
 HOST = Image("fairlead-lab/host", "host", official=False)
 
@@ -138,12 +144,13 @@ def ensure_python() -> None:
 def ensure(image: Image) -> None:
     """Have one image, built FROM debian:trixie-slim where it is not official, in the engine."""
     folder = paths.IMAGES / image.folder
-    content = content_hash([image_id(DEBIAN)], [folder])
+    arguments = [word for name, value in image.arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    content = content_hash([image_id(DEBIAN), *arguments], [folder])
     if is_current(image.name, content, image.official):
         return
     with step(f"image {image.name}"):
         if not (image.official and pull(image.name)):
-            build(image.name, folder, content)
+            build(image.name, folder, content, *arguments)
 
 
 def ensure_all() -> None:
