@@ -77,11 +77,13 @@ def _matcher(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-# What alembic writes around each migration, and limits that a session sets for itself.
+# What Alembic writes around each migration, whatever its table is called, and limits that a session sets for itself.
 _BOOKKEEPING = _matcher(
     r"BEGIN|START TRANSACTION|COMMIT|END"
     r"|SET (?:LOCAL |SESSION )?(?:lock_timeout|statement_timeout|idle_in_transaction_session_timeout)\b.*"
-    r'|(?:UPDATE|INSERT INTO|DELETE FROM|CREATE TABLE(?: IF NOT EXISTS)?) (?:\w+\.)?"?alembic_version"?\b.*'
+    rf"|UPDATE {_NAME} SET version_num ?= ?'' WHERE {_NAME}\.version_num = ''(?: RETURNING .*)?"
+    rf"|INSERT INTO {_NAME} \(version_num\) VALUES \(''\)(?: RETURNING .*)?"
+    rf"|DELETE FROM {_NAME} WHERE {_NAME}\.version_num = ''(?: RETURNING .*)?"
 )
 # What the linter does not judge, or an older one not yet.
 _GOES = (

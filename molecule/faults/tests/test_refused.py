@@ -1,39 +1,35 @@
 """What goes wrong before the switch: the old release serves on, without one failed request, and the message says what it was."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import pytest
 
 from lab import faults
-from lab.freeze import watching
 from lab.registry import REGISTRY
 from lab.releases import OTHER_PLATFORM
 from lab.story import App, mixed_load_was_served
 
 Fault = Callable[[App], AbstractContextManager[None]]
 OLD = "the old release"
-LOCK_SECONDS = 2
 # Found out only when the release is on the host; everything else before anything is begun.
-BEGUN = ("NOT_READY", "MIGRATION_LOCK")
+BEGUN = ("NOT_READY",)
 
 
 CASES = [
     pytest.param(
-        *(faults.refusing_registry, "v3", {}, {}, "REGISTRY_UNREACHABLE", (REGISTRY.host, "3 tries", "refused")),
+        *(faults.refusing_registry, "v3", {}, "REGISTRY_UNREACHABLE", (REGISTRY.host, "3 tries", "refused")),
         id="registry refuses",
         marks=pytest.mark.fault(row=2, fault="registry down", code="REGISTRY_UNREACHABLE", serves=OLD, says="reference, tries, seconds"),
     ),
     pytest.param(
-        *(faults.silent_registry, "v3", {"app_release_pull_seconds": 4}, {}, "PULL_TIMEOUT", ("longer than 4 s",)),
+        *(faults.silent_registry, "v3", {"app_release_pull_seconds": 4}, "PULL_TIMEOUT", ("longer than 4 s",)),
         id="registry hangs",
         marks=pytest.mark.fault(row=3, fault="registry hangs", code="PULL_TIMEOUT", serves=OLD, says="the limit"),
     ),
     pytest.param(
-        *(nullcontext, "other_platform", {}, {}, "IMAGE_PLATFORM", (OTHER_PLATFORM, "this host is linux/")),
+        *(nullcontext, "other_platform", {}, "IMAGE_PLATFORM", (OTHER_PLATFORM, "this host is linux/")),
         id="image for another processor",
         marks=pytest.mark.fault(row=6, fault="wrong architecture", code="IMAGE_PLATFORM", serves=OLD, says="both platforms"),
     ),
@@ -42,35 +38,20 @@ CASES = [
             nullcontext,
             "flapping",
             {"app_release_ready_seconds": 6},
-            {},
             "NOT_READY",
             ("answers were good", "HTTP 503", "flaps on purpose"),
         ),
         id="readiness flaps",
         marks=pytest.mark.fault(row=16, fault="readiness flaps", code="NOT_READY", serves=OLD, says="how many answers were good"),
     ),
-    pytest.param(
-        partial(faults.read_by_somebody, table="items"),
-        *(
-            "hanging_migration",
-            {},
-            {"MIGRATION_LOCK_TIMEOUT_SECONDS": str(LOCK_SECONDS)},
-            "MIGRATION_LOCK",
-            ("lock timeout", "pg_sleep(600)"),
-        ),
-        id="migration waits for a lock",
-        marks=pytest.mark.fault(row=23, fault="migration waits for a lock", code="MIGRATION_LOCK", serves=OLD, says="who holds the lock"),
-    ),
 ]
 
 
-@pytest.mark.parametrize(("fault", "tag", "variables", "env", "code", "evidence"), CASES)
-def test_users_notice_nothing(
-    app: App, fault: Fault, tag: str, variables: dict[str, Any], env: dict[str, str], code: str, evidence: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(("fault", "tag", "variables", "code", "evidence"), CASES)
+def test_users_notice_nothing(app: App, fault: Fault, tag: str, variables: dict[str, Any], code: str, evidence: tuple[str, ...]) -> None:
     live, revision, running, journal, images = app.live, app.revision, app.running(), app.journal, image_ids(app)
     with app.load() as load, fault(app):
-        play = app.deploy(tag, app_env=app.env(**env), **variables).failed_with(code)
+        play = app.deploy(tag, **variables).failed_with(code)
     mixed_load_was_served(load)
     assert set(load.report.releases) == {live}
     for text in (*evidence, f"Serving now: {live}"):
@@ -102,25 +83,6 @@ def test_without_a_data_service_nothing_is_begun(app: App, service: str, code: s
         assert app.get("/health")[0] == 200
     assert f"{app.name}-data-{service}-1" in play.output
     assert (app.running(), image_ids(app)) == (running, images)
-    app.assert_tidy()
-
-
-@pytest.mark.fault(
-    row=31, fault="database dies after the migration", code="APP_EXIT", serves=f"{OLD}, as well as it can", says="the app's words: database"
-)
-def test_a_database_that_dies_after_the_migration(app: App, background: ThreadPoolExecutor) -> None:
-    running = app.running()
-    impatient = app.env(STARTUP_WAIT_SECONDS="2")
-    with watching(app, "MIGRATED") as watch:
-        deploy = background.submit(app.deploy, "v3", app_env=impatient)
-        assert watch.reached()
-        with faults.stopped(app, "postgres"):
-            watch.close()
-            play = deploy.result().failed_with("APP_EXIT")
-    assert "database at postgres:5432" in play.output
-    assert app.running() == running
-    app.assert_tidy()
-    app.deploy("v3", app_env=impatient).succeeded()
     app.assert_tidy()
 
 

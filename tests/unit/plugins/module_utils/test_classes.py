@@ -12,7 +12,11 @@ AROUND = """BEGIN;
 
 %s
 
+INSERT INTO own.revision (version_num) VALUES ('0003') RETURNING own.revision.version_num;
+
 UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
+
+DELETE FROM alembic_version WHERE alembic_version.version_num = '0002';
 
 COMMIT;
 """

@@ -1,0 +1,279 @@
+"""Migrations from v2's schema on: planned, backed up, run within limits. Whatever goes wrong, the old release serves on.
+
+The tests follow each other: until `expand` is deployed, the database stays at v2's revision, 0002.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK
+
+from lab import faults
+from lab.freeze import watching
+from lab.story import App, mixed_load_was_served
+
+Fault = Callable[[App], AbstractContextManager[None]]
+OLD = "the old release; the schema is as before"
+LOCK_SECONDS = 2.0
+# For what a request takes when it need not wait, on a machine that runs a deploy beside it.
+SLACK_SECONDS = 1.5
+SHORT = ("keepalive", "fresh", "http2")
+BLOCKED = "ALTER TABLE items DROP COLUMN note"
+DROP = "DROP INDEX CONCURRENTLY public.ux_items_reference"
+# They are begun only when there is a backup.
+BACKED_UP = ("MIGRATION_FAILED", "MIGRATION_LOCK", "MIGRATION_TIMEOUT")
+
+
+@contextmanager
+def a_reader(app: App) -> Iterator[None]:
+    """Somebody reads items for hours; the migrator's role is told to give up early."""
+    role = f'ALTER ROLE "{app.name}_migrator" SET lock_timeout'
+    app.sql(f"{role} = '{LOCK_SECONDS:g}s'")
+    try:
+        with faults.read_by_somebody(app, "items"):
+            yield
+    finally:
+        app.sql(f"{role} = '5s'")
+
+
+@contextmanager
+def another_runner(app: App) -> Iterator[None]:
+    """A deploy from somewhere else migrates the same database."""
+    container = f"{app.name}-data-postgres-1"
+    hold = f"SELECT pg_advisory_lock({MIGRATION_LOCK}); SELECT pg_sleep(600)"
+    app.on_host("docker", "exec", "--detach", container, "psql", "--username", "postgres", "--dbname", app.name, "--command", hold)
+    mine = "query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + 20
+    while (
+        app.sql(f"SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' AND granted AND {mine}")
+        == "0"
+    ):
+        assert time.monotonic() < deadline, "nobody holds the lock"
+        time.sleep(faults.POLL_SECONDS)
+    try:
+        yield
+    finally:
+        app.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
+
+
+@contextmanager
+def nowhere_to_put_backups(app: App) -> Iterator[None]:
+    """A file lies where the backups belong."""
+    place = f"/opt/fairlead/{app.name}/backups"
+    app.on_host("mv", place, f"{place}.aside")
+    app.on_host("touch", place)
+    try:
+        yield
+    finally:
+        app.on_host("mv", "--no-target-directory", "--force", place, f"/tmp/{app.name}-backups")
+        app.on_host("mv", f"{place}.aside", place)
+
+
+CASES = [
+    pytest.param(
+        *(nullcontext, "contract", {}, "CONTRACT_BLOCKED", (BLOCKED, "allow_contract=true")),
+        id="takes something away",
+        marks=pytest.mark.fault(row=27, fault="contract migration unapproved", code="CONTRACT_BLOCKED", serves=OLD, says="its statements"),
+    ),
+    pytest.param(
+        *(nullcontext, "two_heads", {}, "REVISION_CONFLICT", ("0003_color", "0003_size", "0002")),
+        id="two heads",
+        marks=pytest.mark.fault(row=28, fault="two heads", code="REVISION_CONFLICT", serves=OLD, says="heads, the database's revision"),
+    ),
+    pytest.param(
+        *(nullcontext, "bad_migration", {}, "MIGRATION_FAILED", ("SELECT 1 / 0", "0002, as before", "-e backup=")),
+        id="fails",
+        marks=pytest.mark.fault(
+            row=22, fault="SQL error in a migration", code="MIGRATION_FAILED", serves=OLD, says="statement, error, revision, backup"
+        ),
+    ),
+    pytest.param(
+        *(
+            nullcontext,
+            "hanging_migration",
+            {"app_release_migrate_seconds": 10},
+            "MIGRATION_TIMEOUT",
+            ("within 10 s", "Running upgrade 0002"),
+        ),
+        id="hangs",
+        marks=pytest.mark.fault(row=24, fault="a migration hangs", code="MIGRATION_TIMEOUT", serves=OLD, says="limit, output so far"),
+    ),
+    pytest.param(
+        *(a_reader, "expand", {}, "MIGRATION_LOCK", ("after 3 tries", "lock timeout", "pg_sleep(600)")),
+        id="waits for a lock",
+        marks=pytest.mark.fault(
+            row=23,
+            fault="migration waits for a lock",
+            code="MIGRATION_LOCK",
+            serves=f"{OLD}; nobody waits for longer than its lock time-out",
+            says="who holds the lock",
+        ),
+    ),
+    pytest.param(
+        *(another_runner, "expand", {}, "MIGRATION_BUSY", ("pid ", "psql")),
+        id="second runner",
+        marks=pytest.mark.fault(row=23, fault="somebody else migrates", code="MIGRATION_BUSY", serves=OLD, says="who, since when"),
+    ),
+    pytest.param(
+        *(nowhere_to_put_backups, "expand", {}, "BACKUP_FAILED", ("backups",)),
+        id="no backup",
+        marks=pytest.mark.fault(row=29, fault="backup fails", code="BACKUP_FAILED", serves=OLD, says="why"),
+    ),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schema_of_v2(app: App) -> None:
+    """What the migrations here follow."""
+    app.deploy("v2").succeeded()
+    app.sql("INSERT INTO items (name, reference) VALUES ('first', 'twice'), ('second', 'twice')")
+
+
+@pytest.fixture(scope="module")
+def background() -> Iterator[ThreadPoolExecutor]:
+    """Where a deploy goes on beside the test."""
+    with ThreadPoolExecutor() as executor:
+        yield executor
+
+
+def test_what_is_pending_is_shown_with_its_sql_and_what_it_does(app: App) -> None:
+    before = app.fingerprint()
+    play = app.deploy("contract", "--check", "--diff").succeeded()
+    for words in (
+        "migration 0003 (after 0002): Add a color to items, and an index on it.",
+        "class: expand",
+        "lock: line ",
+        "CREATE INDEX ix_items_color ON items (color)",
+        "migration 0004 (after 0003): Give each item a color.",
+        "class: unknown",
+        "UPDATE items SET color",
+        "migration 0005 (after 0004): Drop the note of items.",
+        "class: contract",
+        f"{BLOCKED}: Dropping a column may break existing clients. [ban-drop-column]",
+    ):
+        assert words in play.output, f"{words} is not in\n{play.output}"
+    assert app.fingerprint() == before
+
+
+@pytest.mark.parametrize(("fault", "tag", "variables", "code", "evidence"), CASES)
+def test_the_old_release_serves_on(
+    app: App, fault: Fault, tag: str, variables: dict[str, object], code: str, evidence: tuple[str, ...]
+) -> None:
+    before, made = (app.live, app.revision, app.running(), columns(app)), backups(app)
+    with app.load() as load, fault(app):
+        play = app.deploy(tag, **variables).failed_with(code)
+        assert sessions_of_migrations(app) == "0"
+    mixed_load_was_served(load)
+    for words in evidence:
+        assert words in play.output, f"{words} is not in\n{play.output}"
+    assert (app.live, app.revision, app.running(), columns(app)) == before
+    assert set(load.report.releases) == {app.live}
+    added = backups(app) - made
+    assert len(added) == (code in BACKED_UP), added
+    assert all(revision_of(app, manifest) == ["0002"] for manifest in added)
+    longest = max(load.report.by_kind[kind].max_ms or 0 for kind in SHORT) / 1000
+    print(f"{code}: the longest that a request took was {longest:.2f} s")
+    assert longest < (LOCK_SECONDS if code == "MIGRATION_LOCK" else 0) + SLACK_SECONDS
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=25, fault="migration half done", code="MIGRATION_PARTIAL", serves="the old release", says="the invalid index, how to drop it"
+)
+def test_what_is_left_of_half_a_migration_is_named_until_it_is_gone(app: App) -> None:
+    live, revision = app.live, app.revision
+    assert DROP in app.deploy("concurrent").failed_with("MIGRATION_PARTIAL").output
+    assert DROP in app.deploy("expand").failed_with("MIGRATION_PARTIAL").output
+    assert (app.live, app.revision) == (live, revision)
+    app.sql(DROP)
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=26,
+    fault="migrated, but the candidate is never ready",
+    code="NOT_READY",
+    serves="the old release, with the new schema",
+    says="revision of the database and of what serves",
+)
+def test_a_release_that_fails_after_its_migration_leaves_the_database_ahead(app: App) -> None:
+    live = app.live
+    with app.load() as load:
+        play = app.deploy("expand", app_release_ready_path="/nowhere", app_release_ready_seconds=5).failed_with("NOT_READY")
+    mixed_load_was_served(load)
+    assert "the database is at 0003" in play.output, play.output
+    assert (app.live, app.revision, set(load.report.releases)) == (live, "0003", {live})
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=28,
+    fault="revision that the image does not know",
+    code="REVISION_CONFLICT",
+    serves="the old release",
+    says="both revisions",
+)
+def test_an_image_that_does_not_know_the_revision_is_refused(app: App) -> None:
+    live, made = app.live, backups(app)
+    play = app.deploy("bad_migration").failed_with("REVISION_CONFLICT")
+    assert "0003," in play.output and "0003_bad" in play.output, play.output
+    assert (app.live, app.revision, backups(app)) == (live, "0003", made)
+    app.assert_tidy()
+
+
+def test_what_was_migrated_is_not_migrated_again(app: App) -> None:
+    made = backups(app)
+    play = app.deploy("expand").succeeded()
+    assert app.releases[app.live]["tag"] == "expand", play.output
+    assert (app.revision, backups(app)) == ("0003", made)
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=31,
+    fault="database dies after the migration",
+    code="APP_EXIT",
+    serves="the old release, as well as it can",
+    says="the app's words: database",
+)
+def test_a_database_that_dies_after_the_migration(app: App, background: ThreadPoolExecutor) -> None:
+    running = app.running()
+    impatient = app.env(STARTUP_WAIT_SECONDS="2")
+    with watching(app, "MIGRATED") as watch:
+        deploy = background.submit(app.deploy, "contract", app_env=impatient, allow_contract=True)
+        assert watch.reached()
+        with faults.stopped(app, "postgres"):
+            watch.close()
+            play = deploy.result().failed_with("APP_EXIT")
+    assert "database at postgres:5432" in play.output
+    assert (app.running(), app.revision) == (running, "0005")
+    app.assert_tidy()
+    app.deploy("contract", app_env=impatient).succeeded()
+    assert "note" not in columns(app)
+    app.assert_tidy()
+
+
+def columns(app: App) -> str:
+    """Every column of the app's schema, so that half a migration would show."""
+    fields = "table_name, column_name, data_type"
+    return app.sql(f"SELECT {fields} FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2")
+
+
+def sessions_of_migrations(app: App) -> str:
+    """How many sessions the migrator's role has."""
+    return app.sql(f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{app.name}_migrator'")
+
+
+def backups(app: App) -> set[str]:
+    """The manifests of all backups."""
+    return set(app.on_host("find", f"/opt/fairlead/{app.name}/backups", "-name", "*.json").split())
+
+
+def revision_of(app: App, manifest: str) -> list[str]:
+    """The revision of the database that a backup is of."""
+    revision: list[str] = json.loads(app.on_host("cat", manifest))["revision"]
+    return revision
