@@ -97,6 +97,7 @@ _NEW_TABLE = _matcher(rf"CREATE (?:UNLOGGED )?TABLE {_IF_NOT_EXISTS}(?P<table>{_
 _NOT_ONLY_NEW = _matcher(r"\bAS (?:SELECT|WITH|TABLE|VALUES|EXECUTE)\b|\bINHERITS\b")
 _INDEX = _matcher(rf"CREATE (?P<unique>UNIQUE )?INDEX (?:CONCURRENTLY )?{_IF_NOT_EXISTS}(?:{_NAME} )?ON (?:ONLY )?(?P<table>{_NAME})")
 _OTHER_ADDITIONS = _matcher(rf"CREATE (?:SCHEMA|SEQUENCE|TYPE|DOMAIN|EXTENSION|VIEW) {_IF_NOT_EXISTS}{_NAME}|COMMENT ON |GRANT |ANALYZE\b")
+_INSERT = _matcher(rf"INSERT INTO (?P<table>{_NAME}) (?:\([^)]*\) )?VALUES\b")
 _ALTER_TABLE = _matcher(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?(?P<table>{_NAME}) ")
 _ADD_CONSTRAINT = _matcher(r"ADD (?:CONSTRAINT|UNIQUE|PRIMARY|CHECK|FOREIGN|EXCLUDE|NOT NULL)\b")
 _FOREIGN_KEY = _matcher(rf"ADD (?:CONSTRAINT {_NAME} )?FOREIGN KEY ?\((?P<columns>[^)]*)\)")
@@ -197,6 +198,8 @@ def _doubt(bare: str, fresh: _Fresh) -> Optional[str]:
         return _NOT_KNOWN if _NOT_ONLY_NEW.search(bare) else None
     if index := _INDEX.match(bare):
         return _RESTRICTION if index["unique"] and _plain(index["table"]) not in fresh.tables else None
+    if row := _INSERT.match(bare):
+        return None if _plain(row["table"]) in fresh.tables else _NOT_KNOWN
     if table := _ALTER_TABLE.match(bare):
         is_new = _plain(table["table"]) in fresh.tables
         added: Set[str] = set()

@@ -62,7 +62,7 @@ def split(sql: str) -> List[Statement]:
             statements += _statement(sql, begin, start, bare)
             begin, bare = end, ""
         else:
-            bare += sql[start:end] if kind == "identifier" else "''"
+            bare += _harmless(sql[start:end]) if kind == "identifier" else "''"
     return statements
 
 
@@ -72,6 +72,11 @@ def _statement(sql: str, begin: int, end: int, bare: str) -> Iterator[Statement]
         start = begin + len(sql[begin:end]) - len(sql[begin:end].lstrip())
         line = sql.count("\n", 0, start) + 1
         yield Statement(line, line + text.count("\n"), start, end, text, " ".join(bare.split()))
+
+
+def _harmless(identifier: str) -> str:
+    """Return a quoted identifier without blanks, brackets and commas: they are not the statement's."""
+    return '"' + re.sub(r"\W", "_", identifier[1:-1]) + '"'
 
 
 def actions(bare: str) -> List[str]:

@@ -28,6 +28,8 @@ CLASSES = {
         "CREATE TABLE tags (id bigint PRIMARY KEY, name text NOT NULL UNIQUE CHECK (name <> ';'));\n\nCREATE UNIQUE INDEX u ON tags (name);"
         "\n\nALTER TABLE tags ADD CONSTRAINT short CHECK (length(name) < 9);",
         "ALTER TABLE items ADD COLUMN owner_id bigint;\n\nALTER TABLE items ADD FOREIGN KEY(owner_id) REFERENCES users (id);",
+        "CREATE TABLE kinds (name text);\n\nINSERT INTO kinds (name) VALUES ('small'), ('large');",
+        'ALTER TABLE "items" ADD COLUMN "drop column, x(" int;',
         "CREATE TYPE mood AS ENUM ('sad', 'DROP TABLE items');\n\nCOMMENT ON TABLE items IS $a$; DROP TABLE items; $a$;",
         "SET LOCAL lock_timeout = '2s';\n\nALTER TABLE items VALIDATE CONSTRAINT positive;",
         "CREATE VIEW short AS SELECT id FROM items; /* ; /* nested */ DROP TABLE items; */ GRANT SELECT ON short TO shop;",
@@ -56,6 +58,8 @@ CLASSES = {
         None,
         "UPDATE items SET note = 'x';",
         "SELECT 1 / 0;",
+        "INSERT INTO items (name) VALUES ('x');",
+        'ALTER TABLE items ADD COLUMN "x(" int, ALTER COLUMN name SET STATISTICS 9;',
         "DO $$ BEGIN ALTER TABLE items ADD COLUMN a int; END $$;",
         "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $body$ SELECT 1; DROP TABLE items $body$;",
         "ALTER TABLE items ADD COLUMN a int;\n\nNO SUCH STATEMENT;",
