@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _limits, _rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _address, _limits, _rules, _services
 
 Rule = Callable[[object], Optional[str]]
 
@@ -19,6 +19,9 @@ RULES: Dict[str, Rule] = {
     "app_image": _rules.image_problem,
     "app_env": _rules.environment_problem,
     "app_secrets": _rules.names_problem,
+    "app_release_migrate_env": _rules.environment_problem,
+    "app_release_migrate_secrets": _rules.names_problem,
+    "app_database_url": _address.problem,
     "app_release_identity": _rules.identity_problem,
     "app_release_user": _rules.user_problem,
 }
@@ -60,4 +63,6 @@ def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[
                 problems.append(f"{name}: {problem}: {where(name, options[name])}")
     seconds = {name: values.get(name, option.get("default")) for name, option in options.items() if name.endswith("_seconds")}
     numbers = {name: float(value) for name, value in seconds.items() if isinstance(value, (int, float))}
+    if "data_services_postgres" in options:
+        problems += _services.problems(values)
     return problems + [f"{problem}: set them in your inventory (group_vars/all/main.yml)" for problem in _limits.chain_problems(numbers)]

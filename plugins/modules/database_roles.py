@@ -1,0 +1,168 @@
+#!/usr/bin/python
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The roles in an app's database."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_roles
+short_description: Have the schema owned by one role, and used by another
+version_added: 1.0.0
+description:
+  - In the PostgreSQL that the role C(data_services) runs, makes O(migrator), which owns the database and all that is in it, and
+    O(user), which can read and write the data and nothing else - no C(CREATE), C(ALTER), C(DROP), C(TRUNCATE), no temporary tables.
+    Everybody else can do nothing.
+  - What O(migrator) makes later is granted to O(user) by default privileges. What somebody else made in the database is given to
+    O(migrator).
+  - The superuser C(postgres) loses its password; it is used over the socket inside the container only.
+  - Passwords are hashed here (SCRAM-SHA-256); the server is told the hash.
+  - At a database that is elsewhere, the role of its address only gets O(settings). All the rest is for who runs it.
+options:
+  app:
+    description: The app's name.
+    type: str
+    required: true
+  migrator:
+    description: Role that migrations log in as. Not looked at where the database is elsewhere.
+    type: str
+  migrator_password:
+    description: That role's password.
+    type: str
+  user:
+    description: Role that the app logs in as. Not looked at where the database is elsewhere.
+    type: str
+  user_password:
+    description: That role's password.
+    type: str
+  settings:
+    description:
+      - What each session of the migrator begins with, by name. Any driver obeys, as it is the server that sets it.
+      - At a database of our own, other settings of the role are taken away.
+    type: dict
+    default:
+      lock_timeout: 5s
+      statement_timeout: 15min
+      client_connection_check_interval: 1s
+      idle_in_transaction_session_timeout: 1min
+requirements:
+  - Python 3.9 or newer and Docker Engine 24 or newer, on the host.
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing; asks the database what would be changed.
+  diff_mode:
+    support: full
+    description: Shows the statements, without what was made of passwords.
+author:
+  - Fairlead contributors (@fairlead)
+"""
+
+EXAMPLES = r"""
+- name: Make the roles in the database
+  fairlead.fastapi.database_roles:
+    app: shop
+    migrator: shop_migrator
+    migrator_password: "{{ vault_migrator_password }}"
+    user: shop
+    user_password: "{{ vault_database_password }}"
+"""
+
+RETURN = r"""
+statements:
+  description: What was run, in one transaction; empty when all was so already.
+  returned: success
+  type: list
+  elements: str
+code:
+  description: Stable failure code.
+  returned: failure
+  type: str
+"""
+
+from typing import Any, Dict, List
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _roles
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+
+# Granting on some thousand tables takes a while.
+SECONDS = 120.0
+SETTINGS = {
+    "lock_timeout": "5s",
+    "statement_timeout": "15min",
+    "client_connection_check_interval": "1s",
+    "idle_in_transaction_session_timeout": "1min",
+}
+ROLES = ("migrator", "migrator_password", "user", "user_password")
+
+
+def needed(database: Database, params: Dict[str, Any]) -> List[_roles.Statement]:
+    """Return the statements that are needed.
+
+    Raises:
+        ReleaseError: DB_UNREACHABLE, DB_QUERY_FAILED, or CONFIG when the roles are not given.
+    """
+    settings = {str(name): str(value) for name, value in params["settings"].items()}
+    if database.container is None:
+        own = dict(row[1].split("=", 1) for row in database.query(_roles.OWN_SETTINGS))
+        return _roles.settings_changes(own, settings)
+    missing = [name for name in ROLES if not params[name]]
+    if missing:
+        raise ReleaseError("CONFIG", f"not given: {', '.join(missing)}", "the database runs here, so its roles are made here")
+    wanted = _roles.Wanted(
+        _roles.Role(params["migrator"], params["migrator_password"]), _roles.Role(params["user"], params["user_password"]), settings
+    )
+    rows = database.query(_roles.question(wanted.migrator.name, wanted.user.name), SECONDS)
+    return _roles.changes(_roles.state(rows), wanted)
+
+
+def work(paths: AppPaths, params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
+    """Bring roles and privileges to what is wanted.
+
+    Raises:
+        ReleaseError: see `needed`; also DB_UNREACHABLE when there is no database.
+    """
+    database = find_database(paths)
+    if database is None:
+        if check_mode:
+            return {"changed": True, "statements": []}  # it will be started, and all made
+        raise ReleaseError(
+            "DB_UNREACHABLE", f"no container {paths.app}-data-postgres-1 is on this host", "run playbooks/provision.yml on the data host"
+        )
+    statements = needed(database, params)
+    if statements and not check_mode:
+        database.query(_roles.script(statements), SECONDS)
+    shown = [str(statement) for statement in statements]
+    return {
+        "changed": bool(statements),
+        "statements": shown,
+        "diff": {"before": "", "after": "".join(f"{line}\n" for line in shown), "after_header": f"{database.name} at {database.title}"},
+    }
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "app": {"type": "str", "required": True},
+            "migrator": {"type": "str"},
+            "migrator_password": {"type": "str", "no_log": True},
+            "user": {"type": "str"},
+            "user_password": {"type": "str", "no_log": True},
+            "settings": {"type": "dict", "default": SETTINGS},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = work(AppPaths(module.params["app"]), module.params, module.check_mode)
+    except ReleaseError as error:
+        evidence = "".join(f"\n  {line}" for line in error.details)
+        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}{evidence}", code=error.code)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
