@@ -48,7 +48,7 @@ def _refuse_closed(connection: Any, *_: object) -> None:
 def connect_args(settings: Settings, role: str, **timeouts_seconds: float) -> dict[str, Any]:
     """Arguments of asyncpg.connect; `timeouts_seconds` become server settings of the same names.
 
-    A statement must not outlive the request that asked for it, nor a migration wait for a lock forever.
+    A statement must not outlive the request that asked for it.
     """
     timeouts = {name: str(int(seconds * 1000)) for name, seconds in timeouts_seconds.items()}
     application_name = f"shop {role} {settings.release}"[:63]

@@ -31,7 +31,6 @@ class Settings(BaseSettings):
     database_max_overflow: int = Field(5, ge=0, le=100)
     # Longer than a stall of a busy host, shorter than the request's own limit: waiting is better than being refused.
     database_pool_timeout_seconds: Seconds = 15
-    migration_lock_timeout_seconds: Seconds = 10
 
     redis_host: Name
     redis_port: Port = 6379

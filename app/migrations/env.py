@@ -22,8 +22,8 @@ def migrate(connection: Connection) -> None:
 
 
 async def migrate_database(settings: Settings) -> None:
-    # A migration that cannot get its lock gives up, so that the service's queries do not queue up behind it.
-    arguments = connect_args(settings, "migration", lock_timeout=settings.migration_lock_timeout_seconds)
+    # How long it may wait for a lock is said by the role that it logs in as.
+    arguments = connect_args(settings, "migration")
     engine = create_async_engine(database_url(settings), poolclass=pool.NullPool, connect_args=arguments)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
