@@ -68,7 +68,8 @@ def read_by_somebody(app: App, table: str) -> Iterator[None]:
     """A transaction that only reads `table` stays open: whoever wants to change the table has to wait for it."""
     hold = f"BEGIN; LOCK TABLE {table} IN ACCESS SHARE MODE; SELECT pg_sleep(600)"
     container = f"{app.name}-data-postgres-1"
-    app.on_host("docker", "exec", "--detach", container, "psql", "--username", app.name, "--command", hold)
+    client = ("psql", "--username", "postgres", "--dbname", app.name, "--command", hold)
+    app.on_host("docker", "exec", "--detach", container, *client)
     held = f"SELECT pid FROM pg_locks WHERE relation = '{table}'::regclass AND mode = 'AccessShareLock' AND pid <> pg_backend_pid()"
     try:
         deadline = time.monotonic() + STARTED_SECONDS

@@ -17,6 +17,13 @@ from lab.steps import step
 
 GROUPS = ("app_hosts", "data_hosts", "edge_hosts")
 VAULT = paths.STATE / "vault.yml"
+# Files of the passwords, by the name that each has in the vault.
+PASSWORDS = {
+    "registry": PASSWORD_FILE,
+    "database": "database_password",
+    "migrator": "migrator_password",
+    "redis": "redis_password",
+}
 
 
 def _hosts(names: Iterable[str]) -> dict[str, Any]:
@@ -39,6 +46,7 @@ def _hosts(names: Iterable[str]) -> dict[str, Any]:
 def _variables() -> dict[str, Any]:
     authority = paths.CA_CERTIFICATE.read_text()
     database_password, redis_password = "{{ vault_database_password }}", "{{ vault_redis_password }}"
+    migrator_password = "{{ vault_migrator_password }}"
     return {
         "app_name": "shop",
         "app_image": f"{REGISTRY.host}/shop/api",
@@ -52,7 +60,10 @@ def _variables() -> dict[str, Any]:
             "REDIS_HOST": "redis",
         },
         "app_secrets": {"database_password": database_password, "redis_password": redis_password},
+        "app_release_migrate_env": {"DATABASE_USER": "{{ app_name }}_migrator"},
+        "app_release_migrate_secrets": {"database_password": migrator_password},
         "data_services_postgres_password": database_password,
+        "data_services_postgres_migrator_password": migrator_password,
         "data_services_redis_password": redis_password,
         "docker_engine_registry_mirrors": [f"https://{MIRROR.host}"],
         "docker_engine_registry_certificates": {REGISTRY.host: authority, MIRROR.host: authority},
@@ -63,16 +74,18 @@ def _variables() -> dict[str, Any]:
 
 
 def _vault() -> str:
-    """Return the passwords as an encrypted file; encrypted once, because each encryption looks different."""
-    if not VAULT.exists():
+    """Return the passwords as an encrypted file; encrypted anew only when they change, because each encryption looks different."""
+    password(paths.VAULT_PASSWORD.name)
+    passwords = {f"vault_{name}_password": password(file) for name, file in PASSWORDS.items()}
+    if not VAULT.exists() or yaml.safe_load(_ansible_vault("decrypt", VAULT.read_text())) != passwords:
         with step("vault"):
-            password(paths.VAULT_PASSWORD.name)
-            names = {"registry": PASSWORD_FILE, "database": "database_password", "redis": "redis_password"}
-            plain = yaml.safe_dump({f"vault_{name}_password": password(file) for name, file in names.items()})
-            program = str(Path(sys.executable).with_name("ansible-vault"))
-            options = ["--vault-password-file", str(paths.VAULT_PASSWORD), "--output", "-", "-"]
-            paths.write(VAULT, run([program, "encrypt", *options], stdin=plain) + "\n", 0o600)
+            paths.write(VAULT, _ansible_vault("encrypt", yaml.safe_dump(passwords)) + "\n", 0o600)
     return VAULT.read_text()
+
+
+def _ansible_vault(action: str, text: str) -> str:
+    program = str(Path(sys.executable).with_name("ansible-vault"))
+    return run([program, action, "--vault-password-file", str(paths.VAULT_PASSWORD), "--output", "-", "-"], stdin=text)
 
 
 def _write_yaml(file: Path, content: dict[str, Any]) -> None:

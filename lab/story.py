@@ -208,9 +208,9 @@ class App:
         return {c["Name"].lstrip("/"): c["State"]["StartedAt"] for c in self.containers() if c["State"]["Running"]}
 
     def sql(self, statement: str) -> str:
-        """Ask the app's database as its owner, and return the bare answer."""
+        """Ask the app's database as its superuser, and return the bare answer."""
         service = f"{self.name}-data-postgres-1"
-        command = ("psql", "--username", self.name, "--no-align", "--tuples-only", "--command", statement)
+        command = ("psql", "--username", "postgres", "--dbname", self.name, "--no-align", "--tuples-only", "--command", statement)
         return self.on_host("docker", "exec", service, *command).strip()
 
     @property

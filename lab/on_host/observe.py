@@ -61,7 +61,7 @@ def sessions(app: str) -> list[Any]:
     service = f"{app}-data-postgres-1"
     if not output("docker", "ps", "--quiet", "--filter", f"name=^{service}$").strip():
         return []
-    ask = ("psql", "--username", app, "--no-align", "--tuples-only", "--command", SESSIONS)
+    ask = ("psql", "--username", "postgres", "--dbname", app, "--no-align", "--tuples-only", "--command", SESSIONS)
     return list(json.loads(output("docker", "exec", service, *ask)))
 
 
