@@ -12,8 +12,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _input
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _input, _squawk
 
 _JINJA = ("{{", "{%", "{#")
 
@@ -68,7 +69,17 @@ class ActionModule(ActionBase):
                 problems.append(f"{name} cannot be worked out: {_cause(error)}: {_input.where(name, option)}")
         problems += self._type_problems(values, options)
         problems += _input.broken_rules(values, options)
+        problems += self._linter_problems(values, options)
         return problems + _input.unknown(f"{role}_", options, variables)
+
+    @staticmethod
+    def _linter_problems(values: dict[str, Any], options: dict[str, Any]) -> list[str]:
+        """Look for the linter of migrations where a deploy would need it; it runs here, on the controller."""
+        needed = all(
+            boolean(values.get(name, options.get(name, {}).get("default", False)))
+            for name in ("app_release_migrate", "app_release_migrate_lint")
+        )
+        return [_squawk.MISSING] if needed and "image_tag" in options and _squawk.find() is None else []
 
     @staticmethod
     def _type_problems(values: dict[str, Any], options: dict[str, Any]) -> list[str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -26,6 +27,8 @@ COMPOSE = "compose.yaml"
 ENVIRONMENT = "app.env"
 SECRETS_ENVIRONMENT = "secrets.env"
 SECRETS = "secrets"
+# What is laid over the app's own for its migrations alone; no secret's name has a dash.
+MIGRATE = "migrate-"
 RECORD = "release.json"
 
 
@@ -43,6 +46,8 @@ class Bundle:
         secrets: values by name.
         secrets_as: ``file`` or ``environment``.
         settings: how the release is probed, migrated, stopped; later stages and rollbacks read them from here.
+        migrate_environment: variables laid over `environment` for migrations alone.
+        migrate_secrets: likewise over `secrets`, such as the password of a role that may change the schema.
     """
 
     app: str
@@ -54,6 +59,8 @@ class Bundle:
     secrets: Dict[str, str]
     secrets_as: str
     settings: Dict[str, Any]
+    migrate_environment: Dict[str, str] = field(default_factory=dict)
+    migrate_secrets: Dict[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Return a hash of all that would make a difference to users; the tag is only a label of the digest."""
@@ -61,17 +68,35 @@ class Bundle:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def write(self, paths: AppPaths, release: str, previous: Optional[str]) -> None:
-        """Write the bundle of `release`, prepared while `previous` is live: whole, or not at all."""
+        """Write the bundle of `release`, prepared while `previous` is live: whole, or not at all.
+
+        Raises:
+            ReleaseError: STATE_WRITE.
+        """
         final = paths.bundle(release)
-        staging = final.with_name(f".{release}.new")
+        with self.staged(paths, release, previous) as staging:
+            try:
+                staging.rename(final)
+                sync_directory(final.parent)
+            except OSError as error:
+                raise _unwritten(final, error) from error
+
+    @contextmanager
+    def staged(self, paths: AppPaths, release: str, previous: Optional[str] = None) -> Iterator[Path]:
+        """Yield a directory with the bundle, which is none of the app's; it is gone afterwards, unless it was renamed.
+
+        Raises:
+            ReleaseError: STATE_WRITE.
+        """
+        staging = paths.bundle(f".{release}.new")
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            staging.mkdir(mode=0o700, parents=True)
-            self._write_files(staging, release, previous)
-            staging.rename(final)
-            sync_directory(final.parent)
-        except OSError as error:
-            raise ReleaseError("STATE_WRITE", f"cannot write {final}: {error.strerror}", "free space there, then run this again") from error
+            try:
+                staging.mkdir(mode=0o700, parents=True)
+                self._write_files(staging, release, previous)
+            except OSError as error:
+                raise _unwritten(staging, error) from error
+            yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -80,10 +105,12 @@ class Bundle:
         write_atomically(directory / ".env", _dotenv.render(host))
         write_atomically(directory / COMPOSE, self.compose)
         write_atomically(directory / ENVIRONMENT, _dotenv.render(self.environment))
-        if self.secrets_as == "environment":
-            write_atomically(directory / SECRETS_ENVIRONMENT, _dotenv.render(self.secrets))
-        else:
-            self._write_secret_files(directory / SECRETS)
+        write_atomically(directory / f"{MIGRATE}{ENVIRONMENT}", _dotenv.render(self.migrate_environment))
+        for prefix, secrets in (("", self.secrets), (MIGRATE, self.migrate_secrets)):
+            if self.secrets_as == "environment":
+                write_atomically(directory / f"{prefix}{SECRETS_ENVIRONMENT}", _dotenv.render(secrets))
+            else:
+                self._write_secret_files(directory / f"{prefix}{SECRETS}", secrets)
         write_json(
             directory / RECORD,
             {
@@ -99,12 +126,16 @@ class Bundle:
             },
         )
 
-    def _write_secret_files(self, directory: Path) -> None:
+    def _write_secret_files(self, directory: Path, secrets: Dict[str, str]) -> None:
         # Compose ignores owner and mode of file secrets, so the file itself must belong to the app's user.
         user = self.settings["user"].partition(":")[0]
         directory.mkdir(mode=0o700)
-        for name, value in self.secrets.items():
+        for name, value in secrets.items():
             write_atomically(directory / name, value, mode=0o400, owner=int(user or 0))
+
+
+def _unwritten(path: Path, error: OSError) -> ReleaseError:
+    return ReleaseError("STATE_WRITE", f"cannot write {path}: {error.strerror}", "free space there, then run this again")
 
 
 def read_record(paths: AppPaths, release: str) -> Dict[str, Any]:
@@ -156,11 +187,15 @@ def has_record(paths: AppPaths, release: Optional[str]) -> bool:
 def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
     """Return the secrets of a bundle by name, in order to keep them out of messages and to compare them."""
     directory = paths.bundle(release)
-    # As bytes: reading text would turn the \r\n of a key into \n.
-    found = {file.name: file.read_bytes().decode("utf-8") for file in sorted((directory / SECRETS).glob("[!.]*"))}
-    environment = directory / SECRETS_ENVIRONMENT
-    if environment.is_file():
-        found.update(_dotenv.parse(environment.read_text(encoding="utf-8")))
+    found: Dict[str, str] = {}
+    for prefix in ("", MIGRATE):
+        # As bytes: reading text would turn the \r\n of a key into \n.
+        files = sorted((directory / f"{prefix}{SECRETS}").glob("[!.]*"))
+        found.update({f"{prefix}{file.name}": file.read_bytes().decode("utf-8") for file in files})
+        environment = directory / f"{prefix}{SECRETS_ENVIRONMENT}"
+        if environment.is_file():
+            values = _dotenv.parse(environment.read_text(encoding="utf-8"))
+            found.update({f"{prefix}{name}": value for name, value in values.items()})
     return found
 
 
@@ -170,12 +205,14 @@ def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[s
     directory = paths.bundle(live) if live else None
     old_record = read_record(paths, live) if live else {}
     old_secrets = read_secrets(paths, live) if live else {}
+    new_secrets = {**new.secrets, **{f"{MIGRATE}{name}": value for name, value in new.migrate_secrets.items()}}
     pairs = [
         ("image", _image_line(old_record), _image_line(asdict(new))),
         (COMPOSE, _text(directory, COMPOSE), new.compose),
         (ENVIRONMENT, _text(directory, ENVIRONMENT), _dotenv.render(new.environment)),
+        ("environment of migrations", _text(directory, f"{MIGRATE}{ENVIRONMENT}"), _dotenv.render(new.migrate_environment)),
         ("settings", _settings_text(old_record.get("settings", {})), _settings_text(new.settings)),
-        ("secrets", _secret_lines(old_secrets, {}), _secret_lines(new.secrets, old_secrets)),
+        ("secrets", _secret_lines(old_secrets, {}), _secret_lines(new_secrets, old_secrets)),
     ]
     return [
         {

@@ -16,7 +16,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import App
 from ansible_collections.fairlead.fastapi.plugins.module_utils._state import Stored, previous_of, read_state, set_aside, write_state
 
 # What a run does on a host, in order.  A phase means that this is done; MIGRATING alone that it was begun.
-PHASES = ("PLANNED", "PREPARED", "MIGRATING", "MIGRATED", "STARTED", "READY", "SWITCHED", "BAKED", "COMMITTED")
+PHASES = ("PLANNED", "PREPARED", "BACKED_UP", "MIGRATING", "MIGRATED", "STARTED", "READY", "SWITCHED", "BAKED", "COMMITTED")
 # How a run ends: its release is live, was cleared away, or was live for a moment and put back.
 ENDS = ("COMMITTED", "ABORTED", "REVERTED")
 KEYS = ("run", "owner", "action", "release", "from", "phase", "phases", "since", "boot", "expires", "until", "code", "message")

@@ -7,12 +7,14 @@ A run that fails and a run that dies are cleared up by the same code; what is li
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import List
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
@@ -115,10 +117,24 @@ def _settle(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry) -> 
 
 
 def _abandon(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry, reason: str) -> None:
+    if any(phase["phase"] == "MIGRATING" for phase in entry["phases"]):
+        _end_migration(paths)
     if entry["release"] is not None:
         discard(paths, ledger, entry["release"], reason)
     was_live = any(phase["phase"] == "SWITCHED" for phase in entry["phases"])
     journal.end(entry, "REVERTED" if was_live else "ABORTED")
+
+
+def _end_migration(paths: AppPaths) -> None:
+    """End what may still run of a migration: its container, then its sessions at the server."""
+    for container in _docker.containers(paths.app):
+        if container["Config"]["Labels"].get("com.docker.compose.oneoff") == "True":
+            _docker.remove(container["Id"])
+    database = find_database(paths)
+    if database is not None:
+        # When it does not answer, it ends the sessions of clients that are gone by itself.
+        with contextlib.suppress(ReleaseError):
+            database.end_migrations()
 
 
 def _complete(paths: AppPaths, ledger: Ledger, release: str) -> str:
@@ -160,3 +176,4 @@ def _remove_temporary(paths: AppPaths) -> None:
     for directory in paths.releases.glob(".*.new"):
         shutil.rmtree(directory, ignore_errors=True)
     remove_logins(paths)
+    _backup.clear_partial(paths)

@@ -251,6 +251,7 @@ _PULL_ERRORS = (
 )
 
 
+# 55P03: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOCK_SIGNS = re.compile(r"lock timeout|LockNotAvailable|\b55P03\b", re.IGNORECASE)
 
 

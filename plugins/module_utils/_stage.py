@@ -117,7 +117,8 @@ class Stage:
                 _recovery.clear_away(self.paths, self.journal, error.code)
 
     def _secrets(self) -> List[str]:
-        given = [*(self.params.get("secrets") or {}).values(), self.params.get("registry_password")]
+        given = [value for name in ("secrets", "migrate_secrets") for value in (self.params.get(name) or {}).values()]
+        given.append(self.params.get("registry_password"))
         secrets = [str(value) for value in given if value is not None]  # YAML may have made a number of one
         for release in (self.params.get("release"), self._journalled()):
             if release and self.paths.bundle(release).is_dir():

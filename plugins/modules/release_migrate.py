@@ -10,11 +10,34 @@ module: release_migrate
 short_description: Migrate the database with a prepared release
 version_added: 1.0.0
 description:
-  - Runs the migration command in a one-off container of the new image with the new configuration, and waits for its end.
-  - When it fails, or does not end in time, the container and the prepared release are removed. The live release serves on.
+  - Judges what is pending with squawk on the controller - whether the release before can live with it (C(expand)), cannot (C(contract)),
+    or nobody can tell (C(unknown)).
+  - Then, on the host, backs the database up, verifies the backup, and runs the migration command in a one-off container of the new image
+    with the new configuration. A migration that gives up waiting for a lock is tried again.
+  - When it fails, or does not end in time, container and session in the database are ended and the prepared release is removed. The live
+    release serves on.
+  - Afterwards the database is at the image's heads, has no index that does not work, and the live release is asked whether it is still
+    ready.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
   - fairlead.fastapi.stage.release
+attributes:
+  diff_mode:
+    support: full
+    description: Shows each pending migration with its class and its SQL.
+options:
+  plan:
+    description: What is pending, as M(fairlead.fastapi.release_prepare) returned it.
+    type: dict
+    required: true
+  lint:
+    description: Whether squawk judges the migrations; without, each counts as unknown.
+    type: bool
+    default: true
+  allow_contract:
+    description: Whether a migration may be run that takes something away from the live release.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -24,6 +47,8 @@ EXAMPLES = r"""
     run: 5f0c2a
     owner: alice@laptop
     release: r12
+    plan: "{{ prepared.plan }}"
+  when: prepared.plan.pending | length > 0
 """
 
 RETURN = r"""
@@ -32,6 +57,15 @@ output:
   returned: success
   type: list
   elements: str
+migrations:
+  description: What was pending, each with C(revision), C(down), C(title), C(class) and C(findings).
+  returned: success
+  type: list
+  elements: dict
+backup:
+  description: Id of the backup from before it; null when there was nothing to lose.
+  returned: success
+  type: str
 steps:
   description: What was done, in order, with seconds.
   returned: always
@@ -47,14 +81,16 @@ serving:
   type: str
 """
 
-from typing import List
+from typing import Any, Dict, List
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, describe_exit
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import migration_error_code
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._migration import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     RELEASE_OPTION,
     STAGE_OPTIONS,
@@ -63,60 +99,95 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     main,
 )
 
-SERVICE = "migrate"
-SHOWN_LINES = 20
-_ADVICE = {
-    "MIGRATION_FAILED": "mend the migration",
-    "MIGRATION_LOCK": "it waited for a lock that another session held: end that session, or deploy when there is less traffic",
+# One slow answer tells nothing.
+ASKED = 3
+
+OPTIONS = {
+    **STAGE_OPTIONS,
+    **RELEASE_OPTION,
+    "plan": {"type": "dict", "required": True},
+    "lint": {"type": "bool", "default": True},
+    "allow_contract": {"type": "bool", "default": False},
 }
 
 
 def migrate(stage: Stage) -> Result:
-    """Run the migration to its end."""
-    if stage.check_mode:
-        return {"changed": True, "output": []}
+    """Bring the database to what the release needs."""
+    plan = stage.params["plan"]
     with stage.lock():
-        stage.resume()
-        stage.journal.enter("MIGRATING")
-        with stage.steps.step("migrate"):
-            output = _run(Candidate(stage.paths, stage.params["release"])).out.splitlines()
+        _gate(plan, stage.params["allow_contract"])
+        if stage.check_mode:
+            return {"changed": True, "output": [], "migrations": _brief(plan["pending"]), "backup": None}
+        ledger = stage.resume()
+        release = Candidate(stage.paths, stage.params["release"])
+        migration = Migration(stage, release.for_migrations, find_database(stage.paths))
+        with migration.alone(plan["revision"]):
+            if release.settings["migrate_backup"] and not plan["fresh"]:
+                migration.back_up(read_route(stage.paths))
+            output = migration.run(release.settings["migrate_command"])
+            after = migration.revision()
+        schema = {"tool": plan["tool"], "from": plan["revision"], "backup": migration.backup_id, **_outcome(plan, after)}
+        ledger.get(release.id)["schema"] = schema
+        ledger.save()
+        _ask_live_release(stage)
         stage.journal.enter("MIGRATED")
         stage.journal.pause()
-        return {"changed": True, "output": [stage.redact(line) for line in output]}
+        return {
+            "changed": True,
+            "output": [stage.redact(line) for line in output],
+            "migrations": schema["migrations"],
+            "backup": migration.backup_id,
+        }
 
 
-def _run(candidate: Candidate) -> Finished:
-    seconds = float(candidate.settings["migrate_seconds"])
-    name = f"{candidate.project}-migrate"
-    arguments = ("--profile", SERVICE, "run", "--rm", "--no-deps", "--no-TTY", "--name", name, SERVICE)
-    try:
-        done = _docker.compose(candidate.project, candidate.paths.bundle(candidate.id), *arguments, seconds=seconds, merge=True)
-    except CommandTimeout as error:
+def _gate(plan: Dict[str, Any], allowed: bool) -> None:
+    contract = [migration for migration in plan["pending"] if migration["class"] == _schema.CONTRACT]
+    # An empty database has no release that could miss anything.
+    if not contract or allowed or plan["fresh"]:
+        return
+    raise ReleaseError(
+        "CONTRACT_BLOCKED",
+        f"{len(contract)} of {len(plan['pending'])} pending migrations take something away that the live release may still use",
+        "deploy a release that no longer uses it first; then this one with -e allow_contract=true",
+        _schema.gate_lines(contract),
+    )
+
+
+def _outcome(plan: Dict[str, Any], after: List[str]) -> Dict[str, Any]:
+    """Return what the release was made for and what brought the database there."""
+    if plan["tool"] != _schema.ALEMBIC:
+        changed = after != plan["revision"]
+        migration = {"revision": after[0] if after else "", "down": plan["revision"], "title": "", "class": _schema.UNKNOWN, "findings": []}
+        return {"heads": after, "migrations": [migration] if changed and after else []}
+    if sorted(after) != sorted(plan["heads"]):
         raise ReleaseError(
-            "MIGRATION_TIMEOUT",
-            f"the migration of {candidate.title} did not end within {seconds:g} s and was stopped",
-            "look for a lock it waited for, or raise app_release_migrate_seconds; the release was not put into service",
-            _evidence(candidate, error.details),
-        ) from error
-    finally:
-        # Ending the Compose client does not end the container.
-        _docker.remove(name)
-    if done.code:
-        code = migration_error_code(done.out)
-        raise ReleaseError(
-            code,
-            f"the migration of {candidate.title} failed with exit code {describe_exit(done.code)}",
-            f"{_ADVICE[code]}; its output is below. The release was not put into service",
-            _evidence(candidate, done.out.splitlines()),
+            "MIGRATION_FAILED",
+            f"the migration ended without an error, but the database is at {described(after)} instead of {described(plan['heads'])}",
+            "look at app_release_migrate_command and at what the image's migrations/env.py does",
         )
-    return done
+    return {"heads": plan["heads"], "migrations": _brief(plan["pending"])}
 
 
-def _evidence(candidate: Candidate, output: List[str]) -> List[str]:
-    database = find_database(candidate.paths)
-    transactions = [f"  {line}" for line in database.open_transactions()] if database else []
-    return [*output[-SHOWN_LINES:], *(["open transactions in the database:", *transactions] if transactions else [])]
+def _brief(pending: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    return [{key: value for key, value in migration.items() if key != "sql"} for migration in pending]
+
+
+def _ask_live_release(stage: Stage) -> None:
+    """Ask whether users are still served well; the schema cannot be taken back, so this is told, and the new release goes on."""
+    live = read_route(stage.paths)
+    if not live or not has_record(stage.paths, live):
+        return
+    release = Candidate(stage.paths, live)
+    container = release.container()
+    for _ in range(ASKED):
+        problem = "its container is gone"
+        if container is not None:
+            answer = release.listener(container).get(release.settings["ready_path"])
+            problem = verdict(answer, release.settings["identity"], live)
+        if not problem:
+            return
+    stage.warnings.append(f"OLD_NOT_READY: {release.title} is not ready any more with the migrated database: {problem}")
 
 
 if __name__ == "__main__":
-    main(migrate, {**STAGE_OPTIONS, **RELEASE_OPTION})
+    main(migrate, OPTIONS)

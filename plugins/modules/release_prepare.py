@@ -12,7 +12,9 @@ version_added: 1.0.0
 description:
   - Looks whether the host can take a release and what digest the tag means, clears up after a run that died, takes the right to
     release, pulls the image by digest, and writes the release's bundle (Compose file, environment, secrets, settings).
-  - Nothing that users see changes. When the live release is the same already, nothing changes at all.
+  - Then asks the image which migrations it has, and the database which of them it lacks.
+  - Nothing that users see changes. When the live release is the same already, and the database fits it, nothing changes at all.
+  - In check mode an image that is not on the host is fetched to read its migrations, and removed again.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
   - fairlead.fastapi.stage.begin
@@ -46,6 +48,14 @@ options:
     type: str
     choices: [file, environment]
     default: file
+  migrate_environment:
+    description: Environment variables laid over O(environment) for migrations alone.
+    type: dict
+    default: {}
+  migrate_secrets:
+    description: Secrets laid over O(secrets) for migrations alone.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -67,6 +77,13 @@ EXAMPLES = r"""
 RETURN = r"""
 release:
   description: The release prepared, or the live one when it is the same already.
+  returned: success
+  type: dict
+plan:
+  description:
+    - What there is to migrate - C(tool), C(heads) of the image, C(revision) of the database, C(fresh) when it has no tables, and
+      C(pending), a list of migrations with C(revision), C(down), C(title) and C(sql), which is null where it cannot be told without running
+      them.
   returned: success
   type: dict
 unchanged:
@@ -93,10 +110,13 @@ from typing import Optional, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _drift, _preflight, _retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Image, Plan, make_plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, image_of, release_id
+from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import ALEMBIC, distance, known_migrations
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     BEGIN_OPTIONS,
     Result,
@@ -113,6 +133,8 @@ OPTIONS = {
     "environment": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "secrets_as": {"type": "str", "choices": ["file", "environment"], "default": "file"},
+    "migrate_environment": {"type": "dict", "default": {}},
+    "migrate_secrets": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
@@ -174,8 +196,22 @@ def _plan(stage: Stage, ledger: Ledger, bundle: Bundle) -> Result:
         "changed": True,
         "unchanged": False,
         "release": brief(record),
+        "plan": _look_ahead(stage, ledger, bundle, record).as_dict(),
         "diff": difference(stage.paths, live, bundle),
     }
+
+
+def _look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, record: Record) -> Plan:
+    """Plan the migrations of a release that there will not be; nothing of it stays on the host."""
+    fetched = stage.registry(bundle.image).pull(bundle.digest)
+    try:
+        with bundle.staged(stage.paths, record["id"]) as directory:
+            title = f"{record['id']} ({bundle.image}:{bundle.tag})"
+            image = Image(f"{bundle.app}-{record['id']}", directory, title, bundle.settings)
+            return make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
+    finally:
+        if fetched:
+            _docker.remove_image(image_of(record))
 
 
 def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no_room: Optional[ReleaseError]) -> Result:
@@ -191,7 +227,13 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
         record = ledger.add(**fields, previous=live, owner=stage.params["owner"])
         bundle.write(stage.paths, record["id"], live)
     stage.journal.enter("PREPARED", record["id"])
-    return {"changed": True, "unchanged": False, "release": brief(record), "diff": changes}
+    with stage.steps.step("plan") as step:
+        image = Candidate(stage.paths, record["id"]).for_migrations
+        plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
+        step["pending"] = [migration["revision"] for migration in plan.pending]
+    record["schema"] = {"tool": plan.tool, "heads": plan.heads, "migrations": []}
+    ledger.save()
+    return {"changed": True, "unchanged": False, "release": brief(record), "plan": plan.as_dict(), "diff": changes}
 
 
 def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
@@ -205,7 +247,7 @@ def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
 
 def _unchanged(ledger: Ledger, live: Optional[str]) -> Result:
     record: Optional[Record] = find(ledger.releases, live)
-    return {"changed": False, "unchanged": True, "release": brief(record)}
+    return {"changed": False, "unchanged": True, "release": brief(record), "plan": Plan().as_dict()}
 
 
 def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> bool:
@@ -218,7 +260,17 @@ def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> 
         return False
     container = Candidate(stage.paths, live).container()
     lasting = container is not None and container["State"]["Running"] and _docker.is_kept_running(container)
-    return lasting and _docker.running_releases(stage.paths.app) == [live]
+    return lasting and _docker.running_releases(stage.paths.app) == [live] and _fits_database(stage, ledger, live)
+
+
+def _fits_database(stage: Stage, ledger: Ledger, live: str) -> bool:
+    """Tell whether the database is what the live release needs; after a restore it may be behind."""
+    schema = ledger.get(live).get("schema") or {}
+    database = find_database(stage.paths) if schema.get("tool") == ALEMBIC else None
+    if database is None:
+        return True
+    now = database.look(stage.params["settings"]["migrate_version_table"]).revision
+    return distance(known_migrations(ledger.releases), schema["heads"], now).harmless
 
 
 def _bundle(stage: Stage, remote: Remote) -> Bundle:
@@ -233,6 +285,8 @@ def _bundle(stage: Stage, remote: Remote) -> Bundle:
         secrets={str(name): _text(value) for name, value in p["secrets"].items()},
         secrets_as=p["secrets_as"],
         settings=p["settings"],
+        migrate_environment={str(name): _text(value) for name, value in p["migrate_environment"].items()},
+        migrate_secrets={str(name): _text(value) for name, value in p["migrate_secrets"].items()},
     )
 
 

@@ -49,15 +49,17 @@ serving:
 """
 
 import time
-from typing import Optional
+from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
 
 # The route is read with each request, so the edge sends requests to the new release at once; this bounds a busy host.
@@ -77,6 +79,7 @@ def rollout(stage: Stage) -> Result:
             answer = _put_into_service(stage, candidate)
         except ReleaseError:
             _put_back(stage, candidate, before)
+            stage.warnings += _schema_ahead(ledger.get(candidate.id), before)
             raise
         record = ledger.get(candidate.id)
         container = candidate.container()
@@ -136,6 +139,16 @@ def _put_back(stage: Stage, candidate: Candidate, before: Optional[str]) -> None
     write_route(stage.paths, before)
     pause_after_switch(stage.paths.route, float(candidate.settings["drain_seconds"]))
     stop_release(stage.paths.app, candidate.id)
+
+
+def _schema_ahead(record: Record, before: Optional[str]) -> List[str]:
+    """Say that the database stays migrated, although the release that wanted it is not live."""
+    schema = record.get("schema") or {}
+    was, now = schema.get("from"), schema.get("heads", [])
+    if was is None or was == now:
+        return []
+    serves = f"{before} serves with it" if before else "nothing serves"
+    return [f"SCHEMA_AHEAD: {record['id']} migrated the database from {described(was)} to {described(now)}, where it stays; {serves}"]
 
 
 if __name__ == "__main__":

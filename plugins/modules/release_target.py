@@ -11,6 +11,8 @@ short_description: Choose the release to roll back to
 version_added: 1.0.0
 description:
   - Takes the right to release and chooses the release that was live before the live one, or the one asked for.
+  - Compares what it was made for with what the database is at. Migrations in between that it may not be able to live with refuse the
+    rollback.
   - Pulls its image again, by digest, when it is gone from the host. Its configuration is the one it ran with.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
@@ -19,6 +21,15 @@ options:
   release:
     description: Id of the release to go back to; empty for the one that was live before.
     type: str
+    default: ''
+  schema:
+    description:
+      - What becomes of migrations that took something away from the target, or of which nobody can tell whether they did.
+      - Empty refuses the rollback, and names them.
+      - V(downgrade) has M(fairlead.fastapi.release_downgrade) undo them first, by the image that brought them.
+      - V(keep) leaves the database as it is, on the word of whoever runs this.
+    type: str
+    choices: ['', downgrade, keep]
     default: ''
 """
 
@@ -40,6 +51,12 @@ from_release:
   description: The live release.
   returned: success
   type: dict
+downgrade:
+  description:
+    - What is to be undone in the database first - C(by), the release whose image does it, C(to) and C(revision), the database's revision
+      then and now. Null when nothing is.
+  returned: success
+  type: dict
 steps:
   description: What was done, in order, with seconds.
   returned: always
@@ -55,9 +72,12 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight, _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, rollback_target
@@ -69,7 +89,11 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     main,
 )
 
-OPTIONS = {**BEGIN_OPTIONS, "release": {"type": "str", "default": ""}}
+OPTIONS = {
+    **BEGIN_OPTIONS,
+    "release": {"type": "str", "default": ""},
+    "schema": {"type": "str", "choices": ["", "downgrade", "keep"], "default": ""},
+}
 
 
 def choose(stage: Stage) -> Result:
@@ -104,7 +128,69 @@ def _chosen(stage: Stage, ledger: Ledger) -> Result:
             f"cannot roll back: {target.problem}",
             "see playbooks/status.yml for the releases kept here, or deploy a tag",
         )
-    return {"changed": True, "release": brief(target.record), "from_release": brief(find(ledger.releases, live))}
+    with stage.steps.step("schema"):
+        downgrade = _downgrade(stage, ledger, target.record)
+    from_release = brief(find(ledger.releases, live))
+    return {"changed": True, "release": brief(target.record), "from_release": from_release, "downgrade": downgrade}
+
+
+def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[str, Any]]:
+    """Return what has to be undone in the database for the target.
+
+    Raises:
+        ReleaseError: ROLLBACK_SCHEMA when something may have to be, and nobody said what becomes of it.
+    """
+    image, wanted = Candidate(stage.paths, target["id"]).for_migrations, stage.params["schema"]
+    database = find_database(stage.paths) if image.tool != _schema.NONE and wanted != "keep" else None
+    if database is None:
+        return None
+    if image.tool == _schema.ALEMBIC:
+        revision = list(database.look(image.settings["migrate_version_table"]).revision)
+    else:
+        revision = [_schema.CHECKSUM + database.schema_checksum()]
+    heads = (target.get("schema") or {}).get("heads", [])
+    way = _schema.distance(_schema.known_migrations(ledger.releases), heads, revision)
+    if way.harmless:
+        return None
+    by = next((r["id"] for r in reversed(ledger.releases) if _is_for(stage, r, revision)), None)
+    if wanted == "downgrade" and image.tool == _schema.ALEMBIC and not way.problem and by and len(heads) == 1:
+        return {"by": by, "to": heads[0], "revision": revision}
+    why = way.problem or f"since it was live, {len(way.crossed)} migrations changed what it was made for"
+    raise ReleaseError(
+        "ROLLBACK_SCHEMA",
+        f"{target['id']} ({target['tag']}) was made for {described(heads)}, the database is at {described(revision)}: {why}",
+        "choose one: " + "; ".join(_ways_out(ledger, target, way, by)),
+        _schema.gate_lines(way.crossed),
+    )
+
+
+def _is_for(stage: Stage, record: Record, revision: List[str]) -> bool:
+    heads = (record.get("schema") or {}).get("heads") or []
+    return bool(heads) and sorted(heads) == sorted(revision) and has_record(stage.paths, record["id"])
+
+
+def _ways_out(ledger: Ledger, target: Record, way: _schema.Distance, by: Optional[str]) -> List[str]:
+    crossed = {migration["revision"] for migration in way.crossed}
+    backups = [
+        record["schema"]["backup"]
+        for record in ledger.releases
+        if (record.get("schema") or {}).get("backup") and crossed & {m["revision"] for m in record["schema"]["migrations"]}
+    ]
+    ways = ["1. go forward: deploy a release with the fault mended"]
+    if by and not way.problem:
+        ways.append(f"2. -e schema=downgrade: {by}'s image undoes the migrations, after a backup; what they added is lost")
+    else:
+        ways.append("2. (-e schema=downgrade is not possible: no release on this host knows the way back)")
+    if backups:
+        when = f"{backups[0][:4]}-{backups[0][4:6]}-{backups[0][6:8]} {backups[0][9:11]}:{backups[0][11:13]} UTC"
+        ways.append(
+            f"3. playbooks/restore.yml -e backup={backups[0]}, from before them: what was written since {when} is lost; then -e schema=keep"
+        )
+    else:
+        ways.append(
+            "3. playbooks/restore.yml with a backup from before them (playbooks/status.yml lists them): what was written since is lost"
+        )
+    return [*ways, f"or -e schema=keep, if you know that {target['id']} works with the database as it is"]
 
 
 def _bring_image(stage: Stage, record: Record) -> None:

@@ -1,0 +1,178 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decisions about the database's schema, free of I/O so that they can be tested as tables.  Private to this collection."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+
+ALEMBIC, COMMAND, NONE = "alembic", "command", "none"
+# What a migration does to the release before it.
+EXPAND, CONTRACT, UNKNOWN = "expand", "contract", "unknown"
+# What the schema's checksum is called where a tool records no revision that we could read.
+CHECKSUM = "schema:"
+# More is no SQL that anybody reviews.
+LONGEST_SQL = 200_000
+
+# One line of `alembic history`: what it follows, what it depends on, its name, whether it is a head, its first line of text.
+_HISTORY = re.compile(
+    r"(?P<down><base>|[^\s,()]+(?:, [^\s,()]+)*)(?: \((?P<needs>[^)]*)\))?"
+    r" -> (?P<revision>\S+)(?P<marks>(?: \([^)]*\))*),(?: (?P<title>.*))?"
+)
+_RUNNING = re.compile(r"^-- Running upgrade .*?-> (\S+)$", re.MULTILINE)
+
+Migration = Dict[str, Any]
+
+
+def tool_of(settings: Mapping[str, Any]) -> str:
+    """Return what migrates: Alembic, which can be asked for its plan, any other command, or nothing."""
+    if not settings["migrate"]:
+        return NONE
+    return ALEMBIC if alembic_words(settings["migrate_command"]) else COMMAND
+
+
+def alembic_words(command: Sequence[str]) -> List[str]:
+    """Return the words with which Alembic is called in a migration command, options included; empty for any other command.
+
+    Only an upgrade to the image's head or heads can be planned: that is what the image needs.
+    """
+    words = list(command)
+    if len(words) < 3 or words[-2] != "upgrade" or words[-1] not in ("head", "heads"):
+        return []
+    return words[:-2] if any(word.rpartition("/")[2] == "alembic" for word in words[:-2]) else []
+
+
+@dataclass(frozen=True)
+class History:
+    """The migrations that an image knows.
+
+    Args:
+        parents: what each follows and depends on, by revision, oldest first.
+        heads: those that none follows.
+        titles: what each says of itself.
+    """
+
+    parents: Dict[str, Tuple[str, ...]]
+    heads: Tuple[str, ...]
+    titles: Dict[str, str]
+
+    def including(self, revisions: Iterable[str]) -> Set[str]:
+        """Return revisions and all that they build on."""
+        found: Set[str] = set()
+        waiting = list(revisions)
+        while waiting:
+            revision = waiting.pop()
+            if revision not in found:
+                found.add(revision)
+                waiting += self.parents.get(revision, ())
+        return found
+
+    def pending(self, current: Sequence[str]) -> List[Migration]:
+        """Return the migrations that a database at `current` lacks, in the order in which they are run."""
+        has = self.including(current)
+        return [
+            {"revision": revision, "down": list(parents), "title": self.titles[revision], "sql": None}
+            for revision, parents in self.parents.items()
+            if revision not in has
+        ]
+
+    def conflict(self, current: Sequence[str], target: str) -> Optional[str]:
+        """Say why a database at `current` cannot be brought to `target` (``head`` or ``heads``); None when it can."""
+        if target == "head" and len(self.heads) > 1:
+            return f"the image has {len(self.heads)} heads, {', '.join(self.heads)}, so that nobody can tell which it needs"
+        strange = [revision for revision in current if revision not in self.parents]
+        if strange:
+            return f"the database is at {', '.join(strange)}, which the image does not know; its head is {', '.join(self.heads) or 'none'}"
+        return None
+
+
+def history_of(output: str) -> History:
+    """Read what `alembic history` printed, newest first."""
+    lines = [found for found in map(_HISTORY.fullmatch, reversed(output.splitlines())) if found]
+    parents = {line["revision"]: tuple(_names(line["down"]) + _names(line["needs"] or "")) for line in lines}
+    heads = tuple(line["revision"] for line in lines if "(head)" in line["marks"])
+    return History(parents, heads, {line["revision"]: line["title"] or "" for line in lines})
+
+
+def _names(text: str) -> List[str]:
+    return [] if text in ("", "<base>") else text.split(", ")
+
+
+def sql_by_revision(output: str, whole: bool) -> Tuple[Dict[str, str], Optional[str]]:
+    """Read what `alembic upgrade --sql` printed: the SQL of each migration, and the one at which it failed.
+
+    Args:
+        output: its standard output.
+        whole: it came to its end; else its last migration is the one that cannot be told without a database.
+    """
+    _, *parts = _RUNNING.split(output)
+    found = {parts[at]: parts[at + 1].strip() for at in range(0, len(parts), 2)}
+    failed = None if whole or not found else found.popitem()[0]
+    return {revision: sql for revision, sql in found.items() if len(sql) <= LONGEST_SQL}, failed
+
+
+def known_migrations(releases: Sequence[Mapping[str, Any]]) -> Dict[str, Migration]:
+    """Return all migrations that releases on record brought, by revision; the last word about each counts."""
+    return {migration["revision"]: migration for record in releases for migration in (record.get("schema") or {}).get("migrations", ())}
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far a database is ahead of what a release was made for.
+
+    Args:
+        crossed: the migrations in between, newest first.
+        problem: why that cannot be told; empty when it can.
+    """
+
+    crossed: Tuple[Migration, ...] = ()
+    problem: str = ""
+
+    @property
+    def harmless(self) -> bool:
+        """Whether the release can work with the database as it is."""
+        return not self.problem and all(migration["class"] == EXPAND for migration in self.crossed)
+
+
+def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Sequence[str]) -> Distance:
+    """Compare what a release was made for with what the database is at.
+
+    Args:
+        known: all migrations on record, by revision.
+        heads: the release's.
+        revision: the database's.
+    """
+    crossed: List[Migration] = []
+    met: Set[str] = set()
+    seen: Set[str] = set()
+    waiting = list(revision)
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in heads:
+            met.add(name)
+        elif name in known:
+            crossed.append(known[name])
+            waiting += known[name]["down"]
+        else:
+            return Distance(tuple(crossed), f"how the database came to {name} is not on record")
+    missing = [head for head in heads if head not in met]
+    if missing:
+        at = ", ".join(revision) or "no revision"
+        return Distance(tuple(crossed), f"the database is at {at}, which does not include {', '.join(missing)}")
+    return Distance(tuple(crossed))
+
+
+def gate_lines(migrations: Iterable[Mapping[str, Any]]) -> List[str]:
+    """Return migrations that are not known to be harmless, for people: each with its class and the statements that make it so."""
+    lines: List[str] = []
+    for migration in migrations:
+        if migration["class"] != EXPAND:
+            lines.append(f"{migration['revision']} ({migration['class']}): {migration.get('title') or 'no title'}")
+            findings = [finding for finding in migration.get("findings", ()) if finding["kind"] != "lock"]
+            lines += [f"  {': '.join(filter(None, (finding['statement'], finding['message'])))}" for finding in findings]
+    return lines
