@@ -1,0 +1,163 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Encrypted copies of backups off the host, by restic.  Private to this collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, sync_directory
+
+QUESTION_SECONDS = 300.0
+COPY_SECONDS = 6 * 3600.0
+SHOWN_LINES = 10
+CACHE = "/var/cache/fairlead-restic"
+
+
+@dataclass(frozen=True)
+class Offsite:
+    """Where copies go.
+
+    Args:
+        app: the app's name, which tags its copies.
+        repository: as restic names it.
+        password_file: with the key's password.
+        environment: credentials of the store.
+        keep: how many copies stay, by ``daily``, ``weekly`` …
+    """
+
+    app: str
+    repository: str
+    password_file: Path
+    environment: Dict[str, str]
+    keep: Dict[str, int]
+
+    @classmethod
+    def of(cls, paths: AppPaths) -> Optional[Offsite]:
+        """Return where the app's copies go, or None when they stay here."""
+        told = _backup.settings(paths).get("restic")
+        if not told:
+            return None
+        folder = _backup.settings_file(paths).parent
+        environment = json.loads((folder / "restic_environment.json").read_text(encoding="utf-8"))
+        return cls(paths.app, told["repository"], folder / "restic_password", environment, told["keep"])
+
+    def copy(self, paths: AppPaths, identifier: str) -> None:
+        """Copy a backup into the repository, which is made where there is none, and remove copies beyond what is kept.
+
+        Raises:
+            ReleaseError: OFFSITE_FAILED with restic's words.
+        """
+        self._ensure()
+        # Locks of runs that were killed; those of others stay.
+        self._restic("unlock", seconds=QUESTION_SECONDS)
+        files = (str(_backup.dump_of(paths, identifier)), str(_backup.manifest_of(paths, identifier)))
+        self._restic("backup", "--quiet", "--tag", self.app, *files)
+        rules = [word for period, number in sorted(self.keep.items()) for word in (f"--keep-{period}", str(number))]
+        if rules:
+            self._restic("forget", "--quiet", "--tag", self.app, "--group-by", "host,tags", *rules, "--prune")
+
+    def newest(self) -> Optional[str]:
+        """Return the id of the newest copy, or None when there is none.
+
+        Raises:
+            ReleaseError: OFFSITE_FAILED.
+        """
+        return max(self._copies(), key=_backup.order, default=None)
+
+    def has(self, identifier: str) -> bool:
+        """Tell whether there is a copy of a backup.
+
+        Raises:
+            ReleaseError: OFFSITE_FAILED.
+        """
+        return identifier in self._copies()
+
+    def fetch(self, paths: AppPaths, identifier: str) -> None:
+        """Bring a copy back to this host; what is left here of that backup is replaced.
+
+        Raises:
+            ReleaseError: OFFSITE_FAILED; then there is nothing of it here.
+        """
+        snapshot, folder = self._copies()[identifier]
+        paths.backups.mkdir(mode=0o700, exist_ok=True)
+        with _backup.alone(paths):
+            # The manifest last: it is what says that there is a backup.
+            for final in (_backup.dump_of(paths, identifier), _backup.manifest_of(paths, identifier)):
+                partial = final.with_name(f".{final.name}.partial")
+                try:
+                    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                        self._restic("dump", snapshot, f"{folder}/{final.name}", out=out)
+                        os.fsync(out.fileno())
+                    partial.replace(final)
+                finally:
+                    partial.unlink(missing_ok=True)
+            sync_directory(paths.backups)
+
+    def _copies(self) -> Dict[str, Tuple[str, str]]:
+        """Return snapshot and folder of each copy, by the backup's id."""
+        return copies(json.loads(self._restic("snapshots", "--json", "--tag", self.app, seconds=QUESTION_SECONDS)))
+
+    def _ensure(self) -> None:
+        try:
+            self._restic("cat", "config", seconds=QUESTION_SECONDS)
+        except ReleaseError as missing:
+            try:
+                self._restic("init", seconds=QUESTION_SECONDS)
+            except ReleaseError as error:
+                raise ReleaseError(missing.code, missing.what, missing.todo, [*missing.details, *error.details]) from error
+
+    def _restic(self, *words: str, seconds: float = COPY_SECONDS, out: Any = subprocess.PIPE) -> str:
+        environment = {
+            "HOME": "/root",
+            **os.environ,
+            **self.environment,
+            "RESTIC_REPOSITORY": self.repository,
+            "RESTIC_PASSWORD_FILE": str(self.password_file),
+            "RESTIC_CACHE_DIR": CACHE,
+        }
+        try:
+            done = subprocess.run(
+                ["restic", *words],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise self._failed(words, f"did not end within {seconds:g} s", "") from error
+        except FileNotFoundError as error:
+            raise self._failed(words, "is not installed", "") from error
+        if done.returncode:
+            raise self._failed(words, f"failed with exit code {done.returncode}", done.stderr.decode(errors="replace"))
+        return (done.stdout or b"").decode(errors="replace")
+
+    def _failed(self, words: Sequence[str], how: str, said: str) -> ReleaseError:
+        secrets = [*self.environment.values()]
+        if self.password_file.exists():
+            secrets.append(self.password_file.read_text(encoding="utf-8"))
+        return ReleaseError(
+            "OFFSITE_FAILED",
+            f"restic {words[0]} {how}, so the copies of {self.app}'s backups off this host are not what they should be",
+            "see restic's words below; the settings are db_backup_restic_*",
+            [redact(line, secrets) for line in said.strip().splitlines()[-SHOWN_LINES:]],
+        )
+
+
+def copies(snapshots: List[Mapping[str, Any]]) -> Dict[str, Tuple[str, str]]:
+    """Return snapshot and folder of each backup that restic tells of, by the backup's id."""
+    found: Dict[str, Tuple[str, str]] = {}
+    for snapshot in snapshots:
+        for path in map(Path, snapshot["paths"]):
+            if path.suffix == ".dump" and _backup.is_id(path.stem):
+                found[path.stem] = (snapshot["id"], str(path.parent))
+    return found

@@ -1,0 +1,94 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the timer of scheduled backups starts.  Private to this collection.
+
+It prints one line of JSON. Its exit code is not 0 when the backup, its verification, the removal of old ones, or the copy off the host
+failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any, Callable, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+
+KEEP = 14
+
+
+def back_up(paths: AppPaths) -> Dict[str, Any]:
+    """Make a scheduled backup, with all that belongs to it, and return what is told of it.
+
+    When the copy off the host fails, old backups are still removed; what failed is told.
+    """
+    told: Dict[str, Any] = {"app": paths.app, "ok": True, "failures": []}
+    manifest = _attempt(told, lambda: _take(paths))
+    if manifest is None:
+        return told
+    told.update({key: manifest[key] for key in ("id", "bytes", "seconds", "revision")})
+    told["removed"] = _attempt(told, lambda: _prune(paths))
+    told["offsite"] = _attempt(told, lambda: _copy(paths, manifest["id"]))
+    return told
+
+
+def _attempt(told: Dict[str, Any], work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except ReleaseError as error:
+        told["ok"] = False
+        told["failures"].append({"code": error.code, "what": error.what, "todo": error.todo, "details": error.details})
+        return None
+
+
+def _take(paths: AppPaths) -> Dict[str, Any]:
+    try:
+        database = find_database(paths)
+        if database is None:
+            raise ReleaseError("DB_UNREACHABLE", f"there is no database of {paths.app} here", "run playbooks/provision.yml")
+    except ReleaseError as error:
+        _backup.record(paths, _backup.SCHEDULED, error)
+        raise
+    return _backup.take(paths, database, _backup.SCHEDULED)
+
+
+def _prune(paths: AppPaths) -> List[str]:
+    try:
+        gone = _backup.prune(paths, int(_backup.settings(paths).get("keep", KEEP)))
+    except OSError as failure:
+        error = ReleaseError("BACKUP_FAILED", f"old backups could not be removed: {failure}", f"look at {paths.backups}")
+        _backup.record(paths, "retention", error)
+        raise error from failure
+    _backup.record(paths, "retention")
+    return gone
+
+
+def _copy(paths: AppPaths, identifier: str) -> Optional[str]:
+    offsite = Offsite.of(paths)
+    if offsite is None:
+        return None
+    try:
+        offsite.copy(paths, identifier)
+    except ReleaseError as error:
+        _backup.record(paths, "offsite", error)
+        raise
+    _backup.record(paths, "offsite", backup=identifier)
+    return offsite.repository
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run as a program; return the exit code."""
+    parser = argparse.ArgumentParser(description="Back an app's database up, as its timer does.")
+    parser.add_argument("--app", required=True, help="the app's name")
+    told = back_up(AppPaths(parser.parse_args(arguments).app))
+    print(json.dumps(told, sort_keys=True))
+    return 0 if told["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,311 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A backup brought back: into a new database, compared with its manifest, then into the place of the live one.  Private to this collection.
+
+The live database is untouched until the new one holds what the manifest says, and then it is renamed, both in one transaction: there is no
+moment, and no crash, with neither.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE
+from ansible_collections.fairlead.fastapi.plugins.module_utils._roles import identifier, literal
+
+RESTORE_SECONDS = 6 * 3600.0
+ANALYZE_SECONDS = 3600.0
+CREATE_SECONDS = 120.0
+# The server itself waits up to 5 s for sessions that are just ending, at each of two databases.
+SWAP_SECONDS = 30.0
+SWAP_TRIES = 5
+SHOWN_LINES = 10
+# PostgreSQL cuts longer names.
+NAME_BYTES = 63
+# From here databases are made, renamed and dropped: nobody can be in what is renamed.
+DESK = "postgres"
+UNTOUCHED = "the live database was not touched"
+
+# Everything that belongs to the database itself, which a dump has not, is taken from the live one. Which columns tell of its locale
+# differs between major versions, so they are asked for by name. Lists, such as search_path, are stored quoted.
+_CREATE = """
+SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', {new}, pg_get_userbyid(datdba),
+              pg_encoding_to_char(encoding), datcollate, datctype)
+       || CASE to_jsonb(d)->>'datlocprovider'
+            WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale'))
+            WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale')
+            ELSE '' END
+       || ' CONNECTION LIMIT ' || datconnlimit
+FROM pg_database d WHERE datname = {live} \\gexec
+"""
+_PROPERTIES = """
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {new}) FROM pg_database WHERE datname = {live} AND datacl IS NOT NULL \\gexec
+SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, {new},
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+       || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+FROM pg_database, aclexplode(datacl) WHERE datname = {live} AND grantee <> datdba \\gexec
+SELECT format(CASE setrole WHEN 0 THEN 'ALTER DATABASE %1$I' ELSE 'ALTER ROLE %2$I IN DATABASE %1$I' END || ' SET %3$I TO %4$s', {new},
+              pg_get_userbyid(setrole), name, CASE WHEN name IN ('search_path', 'temp_tablespaces', 'session_preload_libraries',
+              'local_preload_libraries') THEN value ELSE quote_literal(value) END)
+FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) AS line,
+     LATERAL (SELECT split_part(line, '=', 1) AS name, substr(line, strpos(line, '=') + 1) AS value) AS pair
+WHERE datname = {live} \\gexec
+"""
+_DROP = "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE {which} \\gexec"
+_SWAP = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ({live}, {new}) AND pid <> pg_backend_pid();
+SELECT format('ALTER DATABASE %I RENAME TO %I', {live}, {before}) AS aside,
+       format('ALTER DATABASE %I RENAME TO %I', {new}, {live}) AS into \\gset
+BEGIN;
+:aside;
+:into;
+COMMIT;
+"""
+
+
+def require_database(paths: AppPaths) -> Database:
+    """Return the app's database.
+
+    Raises:
+        ReleaseError: DB_UNREACHABLE when this host knows none.
+    """
+    database = find_database(paths)
+    if database is None:
+        raise ReleaseError(
+            "DB_UNREACHABLE",
+            f"this host knows no database of {paths.app}: none runs here, and none elsewhere was told of",
+            "run playbooks/provision.yml; a database elsewhere is told of by app_database_url",
+        )
+    return database
+
+
+def obtain(paths: AppPaths, wanted: str, fetch: bool = True) -> Dict[str, Any]:
+    """Return the manifest of a backup whose dump is on this host and whole.
+
+    Args:
+        paths: the app's files.
+        wanted: its id; empty for the newest. One that was made of the state that a restore replaced is only taken by its id.
+        fetch: whether one that is only off this host is fetched; else its id is all that is known of it.
+
+    Raises:
+        ReleaseError: BACKUP_UNKNOWN, BACKUP_DAMAGED, or OFFSITE_FAILED.
+    """
+    if wanted and not _backup.is_id(wanted):
+        raise ReleaseError("BACKUP_UNKNOWN", f"{wanted[:60]!r} is no id of a backup", "an id looks like 20260131T020000Z")
+    manifest = _local(paths, wanted)
+    if manifest is None:
+        offsite = Offsite.of(paths)
+        there = wanted or (offsite.newest() if offsite else None)
+        if offsite and there and offsite.has(there):
+            if not fetch:
+                return {"id": there}
+            offsite.fetch(paths, there)
+            manifest = _local(paths, there)
+    if manifest is None:
+        known = ", ".join(found["id"] for found in _backup.manifests(paths)[:SHOWN_LINES]) or "none"
+        raise ReleaseError("BACKUP_UNKNOWN", f"there is no backup {wanted or 'at all'} of {paths.app}", f"there are: {known}")
+    dump = _backup.dump_of(paths, manifest["id"])
+    if dump.stat().st_size != manifest["bytes"] or _backup.sha256(dump) != manifest["sha256"]:
+        raise _damaged(dump, "is not what was written: its checksum differs")
+    return manifest
+
+
+def _local(paths: AppPaths, wanted: str) -> Optional[Dict[str, Any]]:
+    found = _backup.manifests(paths)
+    if not wanted:
+        return next((manifest for manifest in found if manifest["kind"] != "restore"), None)
+    manifest = next((manifest for manifest in found if manifest["id"] == wanted), None)
+    if manifest is None and _backup.dump_of(paths, wanted).exists():
+        raise _damaged(_backup.manifest_of(paths, wanted), "is damaged or gone")
+    return manifest
+
+
+def _damaged(file: Path, how: str) -> ReleaseError:
+    return ReleaseError(
+        "BACKUP_DAMAGED",
+        f"{file} {how}; {UNTOUCHED}",
+        f"restore another one, or remove {file.with_suffix('')}.* here: where there is a copy off this host, it is fetched",
+    )
+
+
+def require_space(database: Database, manifest: Mapping[str, Any]) -> None:
+    """Check that a second database fits; of one that is elsewhere nothing is known.
+
+    Raises:
+        ReleaseError: DISK_SPACE.
+    """
+    if database.container is None:
+        return
+    data = _docker.engine().data
+    free = _backup.free_bytes(data)
+    if free < manifest["database_bytes"]:
+        raise ReleaseError(
+            "DISK_SPACE",
+            f"{free // MEGABYTE} MB are free at {data}; the restored database needs {manifest['database_bytes'] // MEGABYTE} MB",
+            "free space there, then run this again",
+        )
+
+
+def _named(database: Database, what: str, when: str) -> str:
+    suffix = f"_{what}_{when.lower().replace('-', '_')}"
+    return database.name.encode()[: NAME_BYTES - len(suffix)].decode(errors="ignore") + suffix
+
+
+@contextmanager
+def restored(database: Database, paths: AppPaths, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Restore a backup into a new database and yield its name; it is gone afterwards, unless it was renamed.
+
+    Raises:
+        ReleaseError: RESTORE_FAILED when it could not be restored, or does not hold what the manifest says.
+    """
+    name = _named(database, "restore", manifest["id"])
+    try:
+        # What a run that was killed left is of no use to anybody.
+        drop(database, _named(database, "restore", ""), prefix=True)
+        create(database, name)
+        restore_dump(database, name, _backup.dump_of(paths, manifest["id"]))
+        compare(database, name, manifest, _backup.version_table(paths))
+        yield name
+    except ReleaseError as error:
+        if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE"):
+            raise
+        raise _failed(f"{error.what}; {UNTOUCHED}", error.details) from error
+    finally:
+        _drop_quietly(database, name)
+
+
+def _drop_quietly(database: Database, name: str) -> None:
+    try:
+        drop(database, name)
+    except ReleaseError:
+        return  # the database is down; the next run drops it
+
+
+def create(database: Database, name: str) -> None:
+    """Create an empty database with the owner, locale, settings and privileges that the app's has.
+
+    Raises:
+        ReleaseError: DB_QUERY_FAILED.
+    """
+    words = {"new": literal(name), "live": literal(database.name)}
+    if not exists(database, database.name):
+        owner = identifier(database.migrator or database.user)
+        database.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0 OWNER {owner};", CREATE_SECONDS, DESK)
+        return
+    database.query(_CREATE.format(**words) + _PROPERTIES.format(**words), CREATE_SECONDS, DESK)
+
+
+def restore_dump(database: Database, name: str, dump: Path) -> None:
+    """Restore a dump into an empty database, and have the planner know its tables.
+
+    Raises:
+        ReleaseError: RESTORE_FAILED with pg_restore's words; DB_QUERY_FAILED.
+    """
+    command = database.command("pg_restore", "--exit-on-error", database=name, purpose="restore", seconds=RESTORE_SECONDS)
+    with dump.open("rb") as content, tempfile.TemporaryFile() as errors:
+        try:
+            code = subprocess.run(
+                command, stdin=content, stdout=subprocess.DEVNULL, stderr=errors, timeout=RESTORE_SECONDS + 10, check=False
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise _failed(f"pg_restore did not end within {RESTORE_SECONDS:g} s", []) from error
+        errors.seek(0)
+        words = errors.read().decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
+    if code:
+        raise _failed(f"pg_restore failed with exit code {code}", words)
+    database.query("ANALYZE;", ANALYZE_SECONDS, name)
+
+
+def _failed(how: str, details: List[str]) -> ReleaseError:
+    return ReleaseError("RESTORE_FAILED", f"the backup could not be restored: {how}", "mend what is named, or restore another one", details)
+
+
+def differences(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _backup.VERSION_TABLE) -> List[str]:
+    """Say in what a database differs from what a manifest has; nothing when it holds the same rows, to the last bit.
+
+    Raises:
+        ReleaseError: DB_QUERY_FAILED.
+    """
+    with _backup_census.moment(database, name) as moment:
+        return _backup_census.differences(manifest, moment.look(version_table).revision, moment.tables())
+
+
+def compare(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _backup.VERSION_TABLE) -> None:
+    """Check that a database holds what a manifest has.
+
+    Raises:
+        ReleaseError: RESTORE_FAILED with what differs; DB_QUERY_FAILED.
+    """
+    found = differences(database, name, manifest, version_table)
+    if found:
+        raise ReleaseError(
+            "RESTORE_FAILED",
+            f"backup {manifest['id']} was restored, and does not hold what was in the database when it was made; {UNTOUCHED}",
+            "restore another backup, and keep this one to find out why",
+            found,
+        )
+
+
+def swap(database: Database, name: str) -> Tuple[str, List[str]]:
+    """Put a restored database into the place of the live one; return what the old one is called now, and which earlier ones were dropped.
+
+    Raises:
+        ReleaseError: RESTORE_FAILED; then all is as it was.
+    """
+    if not exists(database, database.name):
+        database.query(f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(database.name)};", SWAP_SECONDS, DESK)
+        return "", []
+    before = _named(database, "before", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    script = _SWAP.format(live=literal(database.name), new=literal(name), before=literal(before))
+    for attempt in range(1, SWAP_TRIES + 1):
+        try:
+            database.query(script, SWAP_SECONDS, DESK)
+            break
+        except ReleaseError as error:
+            # Who connected in the moment between is sent away once more.
+            if attempt == SWAP_TRIES or not any("being accessed" in line for line in error.details):
+                raise _failed(f"the two databases could not be renamed; {UNTOUCHED}", error.details) from error
+    return before, drop(database, _named(database, "before", ""), prefix=True, but=before)
+
+
+def exists(database: Database, name: str) -> bool:
+    """Tell whether there is a database of this name.
+
+    Raises:
+        ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
+    """
+    return bool(database.query(f"SELECT 1 FROM pg_database WHERE datname = {literal(name)};", database=DESK))
+
+
+def drop(database: Database, name: str, prefix: bool = False, but: str = "") -> List[str]:
+    """Drop a database, or all whose names are made of this and a time, with whoever is in them; return their names.
+
+    Raises:
+        ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
+    """
+    # Where the database's own name had to be cut, the rest of it still tells.
+    made = f"starts_with(datname, {literal(name)}) AND substr(datname, length({literal(name)}) + 1) ~ '^[0-9]{{8}}t[0-9]{{6}}z(_[0-9]+)?$'"
+    which = f"{made} AND datname <> {literal(but)}" if prefix else f"datname = {literal(name)}"
+    names = [row[0] for row in database.query(f"SELECT datname FROM pg_database WHERE {which};", database=DESK)]
+    if names:
+        database.query(_DROP.format(which=which), CREATE_SECONDS, DESK)
+    return names
+
+
+def rename(database: Database, name: str, to: str) -> None:
+    """Rename a database that nobody is in.
+
+    Raises:
+        ReleaseError: DB_QUERY_FAILED.
+    """
+    database.query(f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(to)};", SWAP_SECONDS, DESK)
