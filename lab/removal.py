@@ -7,6 +7,9 @@ set -eu
 command -v docker >/dev/null || exit 0
 docker ps --all --quiet --filter "label=fairlead.app=$1" | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
 docker compose --project-name "$1-data" down --volumes --timeout 5 >/dev/null 2>&1
+docker rm --force --volumes "$1-data-postgres-upgrade" >/dev/null 2>&1
+# Volumes of an earlier major, which no Compose file names any more.
+docker volume ls --quiet --filter "label=com.docker.compose.project=$1-data" | xargs --no-run-if-empty docker volume rm >/dev/null
 rm -rf "/opt/fairlead/$1" "/var/lib/fairlead/$1"
 """
 
