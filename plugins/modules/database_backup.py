@@ -1,0 +1,66 @@
+#!/usr/bin/python
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A backup of an app's database when somebody wants one."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_backup
+short_description: Back an app's database up now
+version_added: 1.0.0
+description:
+  - Dumps the database of the app, wherever it is, into C(/opt/fairlead/<app>/backups), and writes down beside it what the dump holds -
+    rows and a checksum of each table, of the very moment of the dump. Then has the dump read by the program that would restore it.
+  - No release is under way meanwhile; the app serves on.
+extends_documentation_fragment:
+  - fairlead.fastapi.stage
+"""
+
+EXAMPLES = r"""
+- name: Back the database up
+  fairlead.fastapi.database_backup:
+    app: shop
+    run: 5f0c2a
+    owner: alice@laptop
+"""
+
+RETURN = r"""
+backup:
+  description: The backup's manifest; null in check mode.
+  returned: success
+  type: dict
+steps:
+  description: What was done, in order, with seconds.
+  returned: always
+  type: list
+  elements: dict
+code:
+  description: Stable failure code.
+  returned: failure
+  type: str
+serving:
+  description: The release that users get now.
+  returned: failure
+  type: str
+"""
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_restore import require_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
+
+
+def back_up(stage: Stage) -> Result:
+    """Make a backup by hand."""
+    with stage.lock():
+        database = require_database(stage.paths)
+        if stage.check_mode:
+            return {"changed": True, "backup": None}
+        with stage.steps.step("backup") as step:
+            manifest = _backup.take(stage.paths, database, "manual")
+            step.update(backup=manifest["id"], bytes=manifest["bytes"])
+        return {"changed": True, "backup": manifest}
+
+
+if __name__ == "__main__":
+    main(back_up, STAGE_OPTIONS)

@@ -1,0 +1,230 @@
+#!/usr/bin/python
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A backup brought back."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_restore
+short_description: Restore a backup of an app's database
+version_added: 1.0.0
+description:
+  - Checks the dump's checksum, restores it into a new database, and compares revision, rows and a checksum of each table with what the
+    backup's manifest says. Only when all is the same, the live database and the new one are renamed, both in one transaction.
+  - The old one is kept as C(<name>_before_<time>) until the next restore. The state that is replaced is backed up first.
+  - A backup that is only off this host is fetched.
+  - Whoever dies, there is the old database or the restored one. What was half restored is dropped by the next run.
+  - No release is under way meanwhile. Put users to the maintenance page first - what they write until the end of this is lost.
+extends_documentation_fragment:
+  - fairlead.fastapi.stage
+options:
+  backup:
+    description: Id of the backup; empty for the newest. One that an earlier restore made of what it replaced is only taken by its id.
+    type: str
+    default: ''
+  into:
+    description: Name of a new database to restore into, beside the live one; empty to replace the live one.
+    type: str
+    default: ''
+"""
+
+EXAMPLES = r"""
+- name: Go back to the newest backup
+  fairlead.fastapi.database_restore:
+    app: shop
+    run: 5f0c2a
+    owner: alice@laptop
+
+- name: Look at an earlier state
+  fairlead.fastapi.database_restore:
+    app: shop
+    run: 5f0c2a
+    owner: alice@laptop
+    backup: 20260131T020000Z
+    into: shop_january
+"""
+
+RETURN = r"""
+backup:
+  description: Id of the backup that was restored; in check mode that would be.
+  returned: success
+  type: str
+at:
+  description: When the backup was made. What was written later is not in it.
+  returned: success
+  type: str
+revision:
+  description: The restored schema's.
+  returned: success
+  type: list
+  elements: str
+rows:
+  description: How many rows there are now.
+  returned: success
+  type: int
+rows_before:
+  description: How many there were; null where nothing was replaced.
+  returned: success
+  type: int
+replaced:
+  description: Id of the backup of the state that was replaced; null where nothing was.
+  returned: success
+  type: str
+kept:
+  description: What the old database is called now; empty where nothing was replaced.
+  returned: success
+  type: str
+ready:
+  description:
+    - Whether the live release is ready with the restored database.
+    - True where nothing is live, and where the live database was not replaced.
+  returned: success
+  type: bool
+maintenance:
+  description: What the maintenance page should be now, V(on) or V(off).
+  returned: success
+  type: str
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+message:
+  description: All of it for people.
+  returned: success
+  type: list
+  elements: str
+steps:
+  description: What was done, in order, with seconds.
+  returned: always
+  type: list
+  elements: dict
+code:
+  description: Stable failure code.
+  returned: failure
+  type: str
+serving:
+  description: The release that users get now.
+  returned: failure
+  type: str
+"""
+
+import re
+import time
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
+from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
+
+OPTIONS = {**STAGE_OPTIONS, "backup": {"type": "str", "default": ""}, "into": {"type": "str", "default": ""}}
+# Names that need no quotes.
+NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+def restore(stage: Stage) -> Result:
+    """Restore into the place of the live database, or beside it."""
+    into = stage.params["into"]
+    with stage.lock():
+        started = time.monotonic()
+        database = _backup_restore.require_database(stage.paths)
+        if into:
+            _check_name(database, into)
+        with stage.steps.step("check"):
+            manifest = _backup_restore.obtain(stage.paths, stage.params["backup"], fetch=not stage.check_mode)
+        if stage.check_mode:
+            return {"changed": True, "backup": manifest["id"], "message": [f"backup {manifest['id']} would be restored"]}
+        _backup_restore.require_space(database, manifest)
+        result = _beside(stage, database, manifest, into) if into else _live(stage, database, manifest)
+        seconds = round(time.monotonic() - started, 2)
+        facts = {key: manifest[key] for key in ("at", "revision")}
+        said = _said(manifest, into or database.name, seconds)
+        return {
+            "changed": True,
+            "backup": manifest["id"],
+            "rows": all_rows(manifest["tables"]),
+            "seconds": seconds,
+            **facts,
+            **result,
+            "message": [said, *result["message"]],
+        }
+
+
+def _check_name(database: Database, into: str) -> None:
+    if not NAME.fullmatch(into):
+        raise ReleaseError("CONFIG", f"into is {into[:80]!r} and must be a name for a new database", "use small letters, digits and _")
+    if _backup_restore.exists(database, into):
+        raise ReleaseError("CONFIG", f"there is a database {into} at {database.title} already", "drop it, or choose another name")
+
+
+def _said(manifest: Dict[str, Any], name: str, seconds: float) -> str:
+    return (
+        f"{name} is as it was at {manifest['at']} (backup {manifest['id']}, {manifest['kind']}): {all_rows(manifest['tables'])} rows in "
+        f"{len(manifest['tables'])} tables at {described(manifest['revision'])}, compared with the manifest; {seconds:g} s"
+    )
+
+
+def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: str) -> Result:
+    with stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
+        _backup_restore.rename(database, name, into)
+    message = [f"The live database {database.name} was not touched"]
+    return {"rows_before": None, "replaced": None, "kept": "", "ready": True, "maintenance": "off", "message": message}
+
+
+def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
+    present: Optional[Dict[str, Any]] = None
+    if _backup_restore.exists(database, database.name):
+        with stage.steps.step("backup") as step:
+            present = _backup.take(stage.paths, database, "restore")
+            step.update(backup=present["id"], bytes=present["bytes"])
+    # A scheduled backup, which would keep the database from being renamed, waits.
+    with _backup.alone(stage.paths), stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
+        kept, dropped = _backup_restore.swap(database, name)
+    message = [f"Not in it: everything written after {manifest['at']}"]
+    if present:
+        message.append(
+            f"What was replaced had {all_rows(present['tables'])} rows; it is the backup {present['id']}, and until the next restore "
+            f"the database {kept}"
+        )
+    message += [f"Dropped: {gone}, kept by an earlier restore" for gone in dropped]
+    with stage.steps.step("ready"):
+        problem = _problem(stage.paths, manifest)
+    return {
+        "rows_before": all_rows(present["tables"]) if present else None,
+        "replaced": present["id"] if present else None,
+        "kept": kept,
+        "ready": not problem,
+        "maintenance": "on" if problem else "off",
+        "message": message + problem,
+    }
+
+
+def _problem(paths: AppPaths, manifest: Dict[str, Any]) -> List[str]:
+    """Say why users cannot be let in again; nothing when they can."""
+    live = read_route(paths)
+    if live is None or not has_record(paths, live):
+        return []
+    record = find(Ledger(paths).releases, live) or {}
+    heads = (record.get("schema") or {}).get("heads") or []
+    try:
+        Candidate(paths, live).await_ready()
+    except ReleaseError as error:
+        wrong = [f"{live} is not ready with it: {error.code}: {error.what}"]
+        if heads and sorted(heads) != sorted(manifest["revision"]):
+            wrong.append(f"{live} was made for {described(heads)}, the backup is at {described(manifest['revision'])}")
+        then = manifest["release"]
+        back = [f"Go back to {then}, which was live then: playbooks/rollback.yml -e release={then} -e schema=keep"] if then else []
+        migrate = f"{'Or deploy' if back else 'Deploy'} the tag of {live} again, which migrates the database"
+        return [*wrong, *back, migrate, "Then: playbooks/maintenance.yml -e maintenance=off"]
+    return []
+
+
+if __name__ == "__main__":
+    main(restore, OPTIONS)
