@@ -3,22 +3,33 @@
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
     _bake,
     _candidate,
     _drain,
     _edge,
     _journal,
+    _migration,
     _preflight,
+    _recovery,
     _registry,
     _stage,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
-from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
+from ansible_collections.fairlead.fastapi.plugins.modules import (
+    release_downgrade,
+    release_migrate,
+    release_prepare,
+    release_rollout,
+    release_target,
+)
 from fakes import APP, Answers, FakeEdge, FakeEngine, FakeRegistry
+from fakes_database import BACKUP, FakeDatabase
 from fakes_host import Background, Clock, Host
 from fakes_proc import Proc
 
@@ -49,9 +60,24 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 
 @pytest.fixture
+def database(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
+    """The app's database, which backups are only noted of."""
+    fake = engine.database
+
+    def take(paths: AppPaths, database: FakeDatabase, kind: str, release: str | None = None) -> dict[str, Any]:
+        engine.note("backup", f"for a {kind}, of {release}")
+        return {"id": BACKUP, "bytes": 4096}
+
+    for module in (_recovery, release_prepare, release_migrate, release_target, release_downgrade):
+        monkeypatch.setattr(module, "find_database", lambda paths: fake if fake.known else None)
+    monkeypatch.setattr(_backup, "take", take)
+    return fake
+
+
+@pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
-    for module in (_candidate, _bake, _drain, _journal, release_rollout):
+    for module in (_candidate, _bake, _drain, _journal, _migration, release_rollout):
         monkeypatch.setattr(module, "time", fake)
     return fake
 
@@ -111,6 +137,7 @@ def logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def host(
     paths: AppPaths,
     engine: FakeEngine,
+    database: FakeDatabase,
     answers: Answers,
     edge: FakeEdge,
     clock: Clock,

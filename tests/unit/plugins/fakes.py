@@ -14,6 +14,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import Re
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
 from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
+from fakes_database import FakeAlembic, FakeDatabase
 
 APP = "shop"
 IMAGE = "registry.lab:5000/shop/api"
@@ -117,6 +118,8 @@ class FakeEngine:
         self.is_engine = _docker.Engine(PLATFORM, Path("/"), live_restore=True)
         self.memory: int | None = 64 * MEGABYTE
         self.stop_exit_code = 0
+        self.database = FakeDatabase(self.note)
+        self.alembic = FakeAlembic(self.database)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in vars(FakeEngine):
@@ -173,9 +176,6 @@ class FakeEngine:
     def log_tail(self, identifier: str, lines: int = 30) -> list[str]:
         return [f"last words of {identifier}"]
 
-    def execute(self, identifier: str, command: Sequence[str], stdin: str, seconds: float) -> list[str]:
-        return []
-
     def stop(self, identifier: str, seconds: int) -> None:
         self.note("stop", identifier)
         self.present[identifier.removeprefix("container-")]["State"].update(Running=False, Status="exited", ExitCode=self.stop_exit_code)
@@ -192,8 +192,18 @@ class FakeEngine:
         verb = next(word for word in arguments if word in ("up", "run"))
         if verb == "up" and not self.compose_leaves.code:
             self.up(directory)
+        if verb == "run":
+            return self._migrate(project, arguments[arguments.index("--name") + 3 :])
         self.note(f"compose {verb}", project)
         return self.compose_leaves
+
+    def _migrate(self, project: str, command: Sequence[str]) -> Finished:
+        answer = self.alembic.plans(command)
+        if answer is None:
+            self.note("compose run", project)
+            if not self.compose_leaves.code:
+                self.alembic.runs(command)
+        return answer or self.compose_leaves
 
     def up(self, bundle: Path) -> None:
         """Have the release of a bundle run, as Compose would; one that was stopped is started again."""

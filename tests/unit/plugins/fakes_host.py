@@ -14,8 +14,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import App
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES, Entry, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import Stage
 from fakes import APP, IMAGE, Answers, FakeEdge, FakeEngine, container, digest_of
+from fakes_database import BACKUP, FakeDatabase
 
 SECRET = "s3cr3t-of-the-database"
 SETTINGS: dict[str, Any] = {
@@ -25,7 +27,12 @@ SETTINGS: dict[str, Any] = {
     "networks": [APP, f"{APP}-data"],
     "user": f"{os.getuid()}:{os.getgid()}",  # nobody but root may give files away
     "migrate": True,
+    "migrate_command": ["alembic", "upgrade", "head"],
+    "migrate_pending_command": [],
+    "migrate_version_table": "alembic_version",
     "migrate_seconds": 600,
+    "migrate_lock_tries": 3,
+    "migrate_backup": True,
     "live_path": "/health",
     "ready_path": "/ready",
     "docs_path": "/docs",
@@ -130,6 +137,10 @@ class Host:
         return read_route(self.paths)
 
     @property
+    def database(self) -> FakeDatabase:
+        return self.engine.database
+
+    @property
     def entry(self) -> Entry:
         """The journal, whoever wrote it."""
         found = Journal(self.paths, "", "", 0).read().body
@@ -170,7 +181,8 @@ class Host:
     def prepared(self, tag: str, **changes: Any) -> str:
         """Have a release prepared, as the first stage leaves it, and return its id."""
         content = bundle(tag, **changes)
-        fields = {"image": content.image, "tag": tag, "digest": content.digest, "previous": self.live}
+        schema = {"tool": "alembic", "heads": list(self.database.revision), "migrations": []}
+        fields = {"image": content.image, "tag": tag, "digest": content.digest, "previous": self.live, "schema": schema}
         release = str(Ledger(self.paths).add(**fields)["id"])
         content.write(self.paths, release, self.live)
         self.engine.images.add(f"{content.image}@{content.digest}")
@@ -183,6 +195,15 @@ class Host:
             for old in self.engine.present.values():
                 old["State"]["Running"] = False
             self.is_switched_to(release)
+        return release
+
+    def migrates(self, tag: str, *migrations: Migration, backup: str | None = BACKUP) -> str:
+        """Have a release deployed that brought the database on, and return its id."""
+        self.database.revision = [migrations[-1]["revision"]]
+        release = self.serves(tag)
+        ledger = Ledger(self.paths)
+        ledger.get(release)["schema"].update(migrations=list(migrations), backup=backup)
+        ledger.save()
         return release
 
     def is_switched_to(self, release: str) -> None:
@@ -230,5 +251,5 @@ class Host:
         """Return a stage with options for whichever module; `params` win."""
         content = asdict(bundle(tag))
         login = {"registry_username": "", "registry_password": ""}
-        own = {"run": "run1", "owner": "alice@laptop", "release": "", "controller_clock": None, "strict": False}
+        own = {"run": "run1", "owner": "alice@laptop", "release": "", "schema": "", "controller_clock": None, "strict": False}
         return Stage(SimpleNamespace(params={**content, **login, **own, **params}, check_mode=check_mode))

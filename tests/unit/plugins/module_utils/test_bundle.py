@@ -13,6 +13,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import App
 from fakes import IMAGE, digest_of, fails
 from fakes_host import SECRET, SETTINGS, bundle
 
+MIGRATORS = "s3cr3t-of-the-migrator"
+
 
 def modes(directory: Path) -> dict[str, str]:
     found = [directory, *directory.rglob("*")]
@@ -22,15 +24,21 @@ def modes(directory: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("secrets_as", "where"),
     [
-        ("file", {"secrets": "0o700", "secrets/database_password": "0o400"}),
-        ("environment", {"secrets.env": "0o600"}),
+        (
+            "file",
+            {
+                **dict.fromkeys(("secrets", "migrate-secrets"), "0o700"),
+                **dict.fromkeys(("secrets/database_password", "migrate-secrets/database_password"), "0o400"),
+            },
+        ),
+        ("environment", dict.fromkeys(("secrets.env", "migrate-secrets.env"), "0o600")),
     ],
 )
 def test_only_their_owner_reads_the_files(paths: AppPaths, secrets_as: str, where: dict[str, str]) -> None:
-    bundle(secrets_as=secrets_as).write(paths, "r1", None)
-    own = dict.fromkeys((".env", "compose.yaml", "app.env", "release.json"), "0o600")
+    bundle(secrets_as=secrets_as, migrate_secrets={"database_password": MIGRATORS}).write(paths, "r1", None)
+    own = dict.fromkeys((".env", "compose.yaml", "app.env", "migrate-app.env", "release.json"), "0o600")
     assert modes(paths.bundle("r1")) == {".": "0o700", **own, **where}
-    assert _bundle.read_secrets(paths, "r1") == {"database_password": SECRET}
+    assert _bundle.read_secrets(paths, "r1") == {"database_password": SECRET, "migrate-database_password": MIGRATORS}
 
 
 def test_secret_files_belong_to_the_user_of_the_app(paths: AppPaths) -> None:
@@ -45,7 +53,7 @@ def test_the_record_names_image_and_settings_and_no_secret(paths: AppPaths) -> N
     assert (record["id"], record["image"], record["tag"], record["digest"]) == ("r12", IMAGE, "v7", digest_of("v7"))
     assert (record["previous"], record["settings"]) == ("r11", SETTINGS)
     assert record["files"] == _bundle.checksums(paths.bundle("r12"))
-    assert sorted(record["files"]) == [".env", "app.env", "compose.yaml", "secrets/database_password"]
+    assert sorted(record["files"]) == [".env", "app.env", "compose.yaml", "migrate-app.env", "secrets/database_password"]
     assert SECRET not in json.dumps(record)
     assert f"{IMAGE}@{digest_of('v7')}" in (paths.bundle("r12") / ".env").read_text()
 
@@ -53,6 +61,13 @@ def test_the_record_names_image_and_settings_and_no_secret(paths: AppPaths) -> N
 def test_a_bundle_that_is_gone_is_told(paths: AppPaths) -> None:
     with fails("BUNDLE_MISSING"):
         _bundle.read_record(paths, "r1")
+
+
+def test_a_bundle_that_is_only_looked_at_is_none_of_the_app(paths: AppPaths) -> None:
+    with bundle(migrate_environment={"DATABASE_USER": "shop_migrator"}).staged(paths, "r1") as directory:
+        assert (directory / "migrate-app.env").read_text() == 'DATABASE_USER="shop_migrator"\n'
+        assert _bundle.ids(paths) == []
+    assert list((paths.home / "releases").iterdir()) == []
 
 
 def test_half_a_bundle_is_never_left(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +106,8 @@ def test_secrets_come_back_as_they_were_given(paths: AppPaths, secrets_as: str, 
         ({"environment": {}}, False),
         ({"secrets": {"database_password": "new"}}, False),
         ({"secrets_as": "environment"}, False),
+        ({"migrate_environment": {"DATABASE_USER": "shop_migrator"}}, False),
+        ({"migrate_secrets": {"database_password": MIGRATORS}}, False),
         ({"settings": {**SETTINGS, "keep": 1}}, False),
     ],
 )
@@ -111,13 +128,18 @@ def test_the_fingerprint_tells_what_users_would_notice(changes: dict[str, Any], 
             {"secrets": "database_password: (set)\ntoken: (set)\n"},
         ),
         ({"secrets": {}}, {"secrets": ""}),
+        ({"migrate_environment": {"DATABASE_USER": "m"}}, {"migrations": 'DATABASE_USER="m"\n'}),
+        (
+            {"migrate_secrets": {"database_password": MIGRATORS}},
+            {"secrets": "database_password: (set)\nmigrate-database_password: (set)\n"},
+        ),
     ],
 )
 def test_a_difference_never_shows_a_secret(paths: AppPaths, changes: dict[str, Any], after: dict[str, str]) -> None:
     bundle().write(paths, "r1", None)
     changed = _bundle.difference(paths, "r1", bundle(**changes))
     assert {d["after_header"].split()[-1]: d["after"] for d in changed} == after
-    for hidden in (SECRET, "n3w-value", "t0ken-value"):
+    for hidden in (SECRET, MIGRATORS, "n3w-value", "t0ken-value"):
         assert hidden not in str(changed)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
 from fakes import container, fails
 
@@ -181,18 +181,6 @@ def test_memory_in_use_without_the_cache_of_files(engine_answers: Engine, stats:
     asked = engine_answers(tells(stats), GONE)
     assert (_docker.memory_used("c1"), _docker.memory_used("c1")) == (used, None)
     assert asked[0] == "/containers/c1/stats?stream=false&one-shot=true"
-
-
-def test_what_a_command_in_a_container_prints(says: Says, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = says(Finished(0, "one\ntwo\n", ""), Finished(1, "half", "no such table"))
-    assert [_docker.execute("c1", ["psql"], "SELECT 1", 10) for _ in range(2)] == [["one", "two"], []]
-    assert given[0] == ["docker", "exec", "--interactive", "c1", "psql"]
-
-    def hangs(*_: Any, **__: Any) -> Finished:
-        raise CommandTimeout("COMMAND_TIMEOUT", "", "")
-
-    monkeypatch.setattr(_docker, "run", hangs)
-    assert _docker.execute("c1", ["psql"], "SELECT 1", 10) == []
 
 
 def test_a_refusal_is_told_with_its_last_lines(says: Says) -> None:

@@ -92,11 +92,13 @@ def test_without_an_engine_the_failure_is_told_all_the_same(host: Host, monkeypa
         ({"secrets": {"database_password": SECRET}}, SECRET),
         ({"secrets": {"pin": 123456, "none": None}}, "123456"),  # YAML made it a number
         ({"registry_password": "r3gistry"}, "r3gistry"),
+        ({"migrate_secrets": {"database_password": "m1grator"}}, "m1grator"),
         ({"release": "r1"}, SECRET),  # known only from the bundle
+        ({"release": "r1"}, "of-m1grations"),
     ],
 )
 def test_a_failure_tells_everything_but_secrets(host: Host, given: dict[str, Any], secret: str) -> None:
-    host.serves("v1")
+    host.serves("v1", migrate_secrets={"database_password": "of-m1grations"})
     error = ReleaseError("APP_EXIT", f"exited: {secret}", "mend it", ["log:", f"connect with {secret} None"])
     result = _stage.failure(error, host.stage(**given))
     assert result["msg"].splitlines() == [

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, write_route
 from ansible_collections.fairlead.fastapi.plugins.modules.release_prepare import prepare
 from fakes import IMAGE, FakeRegistry, digest_of, fails, good
+from fakes_database import NEWER, migration
 from fakes_host import SECRET, SETTINGS, Host, bundle
 
 
@@ -18,7 +21,7 @@ def test_the_first_release_of_an_app(host: Host) -> None:
     assert _bundle.read_record(host.paths, "r1")["fingerprint"] == bundle("v1").fingerprint()
     assert (host.live, host.phases, host.entry["release"]) == (None, ["PLANNED", "PREPARED"], "r1")
     assert host.entry["expires"] > host.clock.now, "the run goes on"
-    assert [step["step"] for step in stage.steps.done] == ["preflight", "recover", "pull", "bundle"]
+    assert [step["step"] for step in stage.steps.done] == ["preflight", "recover", "pull", "bundle", "plan"]
     assert stage.warnings == []
     assert SECRET not in str(result)
 
@@ -242,9 +245,71 @@ def test_a_run_whose_controller_died_between_two_stages_is_taken_over(host: Host
     assert stage.warnings == ["RECOVERED: run run0 of bob@ci ended at PREPARED; r2 never went live and was cleared away"]
 
 
+PENDING = {"revision": "0003", "down": ["0002"], "title": "Add a color", "sql": "ALTER TABLE items ADD color text;"}
+
+
+@pytest.fixture
+def newer(host: Host) -> Host:
+    """`r1` serves; images have a migration that the database has not."""
+    host.serves("v1")
+    host.engine.alembic.history = Finished(0, NEWER, "")
+    host.engine.alembic.sql["0002:head"] = Finished(0, f"BEGIN;\n-- Running upgrade 0002 -> 0003\n\n{PENDING['sql']}\n", "")
+    return host
+
+
+def test_what_the_database_lacks_is_planned_and_recorded(newer: Host) -> None:
+    stage = newer.stage("v2")
+    plan = prepare(stage)["plan"]
+    assert plan == {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": [PENDING]}
+    assert stage.steps.done[-1]["pending"] == ["0003"]
+    assert newer.record("r2")["schema"] == {"tool": "alembic", "heads": ["0003"], "migrations": []}
+    assert newer.database.revision == ["0002"]
+
+
+def test_an_image_that_does_not_fit_the_database_ends_the_run(host: Host) -> None:
+    host.serves("v1")
+    host.database.revision = ["other"]
+    with fails("REVISION_CONFLICT"):
+        prepare(host.stage("v2"))
+    assert (host.statuses(), host.live, host.unfinished) == ({"r1": "live", "r2": "failed"}, "r1", False)
+
+
+def test_check_mode_plans_and_leaves_nothing(newer: Host) -> None:
+    before, image = newer.files(), f"{IMAGE}@{digest_of('v2')}"
+    assert prepare(newer.stage("v2", check_mode=True))["plan"]["pending"] == [PENDING]
+    assert newer.engine.told == [f"pull {image}", f"remove image {image}"]
+    newer.engine.images.add(image)
+    newer.engine.told.clear()
+    newer.engine.alembic.history = Finished(1, "", "no such file")
+    with fails("MIGRATION_FAILED"):
+        prepare(newer.stage("v2", check_mode=True))
+    assert (newer.files(), newer.engine.told) == (before, []), "an image that was here stays"
+
+
+@pytest.mark.parametrize(
+    ("revision", "unchanged"),
+    [
+        (["0002"], True),
+        (["0003"], True),  # a later release's, which took nothing away
+        (["0001"], False),  # an older backup was restored
+        ([], False),
+    ],
+)
+def test_the_same_again_is_a_new_release_when_the_database_is_behind(host: Host, revision: list[str], unchanged: bool) -> None:
+    host.serves("v1")
+    host.migrates("v2", migration("0003", "0002"))
+    write_route(host.paths, "r1")
+    Ledger(host.paths).mark_live("r1")
+    for name, state in host.engine.present.items():
+        state["State"]["Running"] = name == "r1"
+    host.database.revision = revision
+    assert prepare(host.stage("v1"))["unchanged"] is unchanged
+
+
 @pytest.mark.parametrize(("tag", "unchanged", "release"), [("v1", True, "r1"), ("v2", False, "r2")])
 def test_check_mode_tells_the_same_and_writes_nothing(host: Host, tag: str, unchanged: bool, release: str) -> None:
     host.serves("v1")
+    host.engine.images.add(f"{IMAGE}@{digest_of(tag)}")
     before = host.files()
     planned = prepare(host.stage(tag, check_mode=True))
     assert (planned["unchanged"], planned["release"]["id"]) == (unchanged, release)

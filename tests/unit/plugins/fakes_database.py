@@ -1,0 +1,93 @@
+"""Stand-ins for an app's database, and for what an image tells of its migrations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import State
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration, history_of
+
+BACKUP = "20261122T190500Z"
+FIRST = "0001 -> 0002 (head), Add notes\n<base> -> 0001, Begin\n"
+# What images know that are newer than the database.
+NEWER = "0002 -> 0003 (head), Add a color\n0001 -> 0002, Add notes\n<base> -> 0001, Begin\n"
+
+
+def migration(revision: str, *down: str, kind: str = "expand", findings: Sequence[dict[str, str]] = ()) -> Migration:
+    """Return a migration as plan and record have it."""
+    return {"revision": revision, "down": list(down), "title": f"Do {revision}", "class": kind, "findings": list(findings)}
+
+
+class FakeDatabase:
+    """Is at `revision`, whatever asks; notes what ends sessions; fails where `failing` says so.
+
+    Args:
+        note: notes what is done, and to what.
+    """
+
+    name = "shop"
+    title = "shop-data-postgres-1"
+    migrator = "shop_migrator"
+
+    def __init__(self, note: Callable[[str, str], None]) -> None:
+        self.note = note
+        self.known = True
+        self.revision = ["0002"]
+        self.tables = 3
+        self.invalid: list[str] = []
+        self.checksum = "abc"
+        self.transactions: list[str] = []
+        self.sessions: list[str] = []
+        self.failing: dict[str, ReleaseError] = {}
+        self.locked = False
+
+    def _fail(self, what: str) -> None:
+        if what in self.failing:
+            raise self.failing[what]
+
+    def look(self, version_table: str) -> State:
+        self._fail("look")
+        return State(tuple(self.revision), self.tables, 1_000_000, tuple(self.invalid))
+
+    def schema_checksum(self) -> str:
+        return self.checksum
+
+    def open_transactions(self) -> list[str]:
+        return self.transactions
+
+    def end_migrations(self) -> list[str]:
+        self.note("end sessions of", self.migrator)
+        return self.sessions
+
+    @contextmanager
+    def sole_migrator(self) -> Iterator[None]:
+        self._fail("lock")
+        self.locked = True
+        yield
+        self.locked = False
+
+
+class FakeAlembic:
+    """Answers for all images alike, in the words of Alembic.
+
+    Args:
+        database: what its upgrades and downgrades change.
+    """
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self.database = database
+        self.history = Finished(0, FIRST, "")
+        # By range of revisions.
+        self.sql: dict[str, Finished] = {}
+
+    def plans(self, command: Sequence[str]) -> Finished | None:
+        """Answer a question about migrations, which changes nothing; None for what is no question."""
+        if command[-1] == "history":
+            return self.history
+        return self.sql.get(command[-2], Finished(0, "", "")) if command[-1] == "--sql" else None
+
+    def runs(self, command: Sequence[str]) -> None:
+        """Have the database be where a command brings it."""
+        down = "downgrade" in command
+        self.database.revision = [command[-1]] if down else list(history_of(self.history.out).heads)

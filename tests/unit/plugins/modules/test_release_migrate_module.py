@@ -1,0 +1,206 @@
+"""Second stage of a deploy: a migration that fails leaves the live release as it was."""
+
+from typing import Any
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.modules.release_migrate import migrate
+from fakes import BUSY, fails, good
+from fakes_database import BACKUP, NEWER, migration
+from fakes_host import SECRET, SETTINGS, Host
+
+MIGRATED = "Running upgrade 0002 -> 0003"
+DROP = {
+    "rule": "ban-drop-column",
+    "kind": "destructive",
+    "line": 1,
+    "statement": "ALTER TABLE items DROP note",
+    "message": "breaks readers",
+}
+RAN = ["compose run shop-r2", "end sessions of shop_migrator"]
+BACKED_UP = "backup for a migration, of r1"
+
+
+def plan(*pending: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a plan as the stage before returned it, and the controller judged it."""
+    with_sql = [{**one, "sql": "SELECT 1;"} for one in pending or [migration("0003", "0002")]]
+    return {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": with_sql, **changes}
+
+
+def run(host: Host, the_plan: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
+    given = {"release": "r2", "plan": the_plan or plan(), "lint": True, "allow_contract": False, **params}
+    return migrate(host.stage(**given))
+
+
+@pytest.fixture
+def ready_to_migrate(host: Host) -> Host:
+    """`r1` serves, `r2` is prepared by this run, and has a migration that the database lacks."""
+    host.serves("v1")
+    host.holds("run1", release=host.prepared("v2"))
+    host.engine.alembic.history = Finished(0, NEWER, "")
+    host.answers.of["r1"] = good("r1")
+    host.engine.told.clear()
+    return host
+
+
+def test_it_is_backed_up_run_and_recorded(ready_to_migrate: Host) -> None:
+    host = ready_to_migrate
+    host.engine.compose_leaves = Finished(0, f"{MIGRATED}\nconnected with {SECRET}\n", "")
+    brought = [migration("0003", "0002")]
+    result = run(host)
+    assert result == {"changed": True, "output": [MIGRATED, f"connected with {MASK}"], "migrations": brought, "backup": BACKUP}
+    assert host.engine.told == [BACKED_UP, *RAN]
+    recorded = {"tool": "alembic", "from": ["0002"], "heads": ["0003"], "migrations": brought, "backup": BACKUP}
+    assert host.record("r2")["schema"] == recorded
+    assert (host.live, host.record("r2")["status"], host.database.revision) == ("r1", "prepared", ["0003"])
+    assert host.phases[-3:] == ["BACKED_UP", "MIGRATING", "MIGRATED"]
+    assert host.entry["expires"] > host.clock.now, "the run goes on"
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({}, "CONTRACT_BLOCKED"),
+        ({"allow_contract": True}, None),
+        ({"the_plan": plan(migration("0003", "0002", kind="contract"), fresh=True)}, None),  # nothing can be missed
+        ({"the_plan": plan(migration("0003", "0002", kind="unknown"))}, None),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_takes_something_away_needs_a_word(ready_to_migrate: Host, params: dict[str, Any], code: str | None, check_mode: bool) -> None:
+    host = ready_to_migrate
+    contract = migration("0004", "0003", kind="contract", findings=[DROP, {**DROP, "kind": "lock", "message": "is slow"}])
+    given = {"the_plan": plan(migration("0003", "0002"), contract), **params}
+    if code is None:
+        assert run(host, check_mode=check_mode, **given)["changed"] is True
+        return
+    with fails(code) as caught:
+        run(host, check_mode=check_mode, **given)
+    assert caught.value.what.startswith("1 of 2 pending migrations take something away")
+    assert caught.value.details == ["0004 (contract): Do 0004", "  ALTER TABLE items DROP a: breaks readers"]
+    assert (host.database.revision, host.record("r2")["status"]) == (["0002"], "prepared" if check_mode else "failed")
+    assert "backup" not in str(host.engine.told)
+
+
+@pytest.mark.parametrize(
+    ("the_plan", "settings"),
+    [(plan(fresh=True), {}), (plan(), {"migrate_backup": False})],
+)
+def test_without_anything_to_lose_there_is_no_backup(host: Host, the_plan: dict[str, Any], settings: dict[str, Any]) -> None:
+    host.serves("v1")
+    host.holds("run1", release=host.prepared("v2", settings={**SETTINGS, **settings}))
+    host.engine.alembic.history = Finished(0, NEWER, "")
+    host.answers.of["r1"] = good("r1")
+    assert run(host, the_plan)["backup"] is None
+    assert host.engine.told == RAN
+    assert host.phases[-2:] == ["MIGRATING", "MIGRATED"]
+
+
+@pytest.mark.parametrize("code", ["BACKUP_FAILED", "DISK_SPACE"])
+def test_without_a_backup_nothing_runs(ready_to_migrate: Host, code: str) -> None:
+    host = ready_to_migrate
+    host.engine.failing["backup"] = ReleaseError(code, "", "")
+    with fails(code):
+        run(host)
+    assert (host.engine.told, host.database.revision, host.live) == ([BACKED_UP], ["0002"], "r1")
+    assert host.record("r2")["reason"] == code
+
+
+@pytest.mark.parametrize(
+    ("code", "revision", "words"),
+    [
+        ("MIGRATION_BUSY", ["0002"], ""),
+        ("REVISION_CONFLICT", ["0002b"], "was at 0002 when this was planned, and is at 0002b now"),
+    ],
+)
+def test_another_who_migrates_is_not_disturbed(ready_to_migrate: Host, code: str, revision: list[str], words: str) -> None:
+    host = ready_to_migrate
+    host.database.revision = revision
+    if code == "MIGRATION_BUSY":
+        host.database.failing["lock"] = ReleaseError(code, "", "")
+    with fails(code) as caught:
+        run(host)
+    assert words in caught.value.what
+    assert (host.engine.told, host.database.revision) == ([], revision)
+
+
+def test_a_failure_removes_the_release_and_ends_the_run(ready_to_migrate: Host) -> None:
+    host = ready_to_migrate
+    host.engine.compose_leaves = Finished(1, f"{MIGRATED}\nDivisionByZero, password {SECRET}\n", "")
+    with fails("MIGRATION_FAILED") as caught:
+        run(host)
+    assert [line.strip() for line in str(caught.value.message).splitlines()[-4:]] == [
+        MIGRATED,
+        f"DivisionByZero, password {MASK}",
+        "the database is at 0002, as before",
+        f"backup from before it: {BACKUP} (playbooks/restore.yml -e backup={BACKUP})",
+    ]
+    assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", "MIGRATION_FAILED")
+    assert not host.paths.bundle("r2").exists()
+    assert (host.live, host.engine.present["r1"]["State"]["Running"]) == ("r1", True)
+    assert (host.phases[-2:], host.entry["code"]) == (["MIGRATING", "ABORTED"], "MIGRATION_FAILED")
+    assert SECRET not in str(host.entry)
+
+
+def test_a_migration_that_hangs_is_ended(ready_to_migrate: Host) -> None:
+    host = ready_to_migrate
+    host.engine.failing["compose run"] = CommandTimeout("COMMAND_TIMEOUT", "", "", ["waiting for a lock"])
+    with fails("MIGRATION_TIMEOUT") as caught:
+        run(host)
+    assert "within 600 s" in caught.value.what
+    assert caught.value.details[0] == "waiting for a lock"
+    assert host.engine.told[:4] == [BACKED_UP, RAN[0], "remove shop-r2-migrate", RAN[1]], "ending the client does not end the container"
+    assert (host.record("r2")["reason"], host.unfinished) == ("MIGRATION_TIMEOUT", False)
+
+
+def test_a_tool_that_ends_well_elsewhere_has_failed(ready_to_migrate: Host) -> None:
+    host = ready_to_migrate
+    with fails("MIGRATION_FAILED") as caught:
+        run(host, plan(heads=["0004"]))
+    assert "is at 0003 instead of 0004" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("known", "after", "revisions"),
+    [(True, "def", ["schema:def"]), (True, "abc", []), (False, "def", [])],
+)
+def test_of_another_tool_the_change_of_the_schema_is_recorded(host: Host, known: bool, after: str, revisions: list[str]) -> None:
+    settings = {**SETTINGS, "migrate_command": ["flyway", "migrate"], "migrate_backup": known}
+    host.serves("v1")
+    host.holds("run1", release=host.prepared("v2", settings=settings))
+    host.answers.of["r1"] = good("r1")
+    host.database.known = known
+    before = ["schema:abc"] if known else []
+    host.engine.alembic.runs = lambda command: setattr(host.database, "checksum", after)  # type: ignore[method-assign]
+    migrations = run(host, plan(tool="command", heads=before, revision=before))["migrations"]
+    assert [one["revision"] for one in migrations] == revisions
+    assert all((one["class"], one["down"]) == ("unknown", ["schema:abc"]) for one in migrations)
+    assert host.record("r2")["schema"]["heads"] == (["schema:" + after] if known else [])
+
+
+def test_a_live_release_that_does_not_bear_it_is_told(ready_to_migrate: Host) -> None:
+    host = ready_to_migrate
+    host.answers.of["r1"] = BUSY
+    stage = host.stage(release="r2", plan=plan(), lint=True, allow_contract=False)
+    assert migrate(stage)["changed"] is True
+    assert [warning.partition(" is not ready any more")[0] for warning in stage.warnings] == [
+        "OLD_NOT_READY: r1 (registry.lab:5000/shop/api:v1)"
+    ]
+    assert host.answers.asked == ["/ready"] * 3, "one slow answer tells nothing"
+
+
+def test_without_the_lease_nothing_runs(ready_to_migrate: Host) -> None:
+    host = ready_to_migrate
+    host.clock.now += 61
+    with fails("LEASE_LOST"):
+        run(host, run="run2")
+    assert (host.engine.told, host.entry["run"]) == ([], "run1")
+
+
+def test_check_mode_runs_nothing(ready_to_migrate: Host) -> None:
+    host = ready_to_migrate
+    before = host.files()
+    planned = {"changed": True, "output": [], "migrations": [migration("0003", "0002")], "backup": None}
+    assert run(host, check_mode=True) == planned
+    assert (host.files(), host.engine.told) == (before, [])
