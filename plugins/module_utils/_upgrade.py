@@ -1,0 +1,279 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The app's data moved to another major of PostgreSQL, by a dump.  Private to this collection.
+
+The new server is filled beside the old one, in a container without a network, on a volume of its own. It takes the place only when
+it holds what the dump's manifest says. Until then, whoever dies: the old server runs on its own volume, and the next run begins anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _docker, _roles, _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup import dump_of, take, version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import run
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import SERVICE, Database, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, write_json
+from ansible_collections.fairlead.fastapi.plugins.module_utils._steps import Steps
+from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Image, Volume, begun, record
+
+KIND = "upgrade"
+PASSWORD = "/run/secrets/postgres_password"
+USER = "999:999"
+# Time for a server's shutdown, which writes everything out.
+STOP_SECONDS = 300
+START_SECONDS = 120.0
+READY_SECONDS = 300.0
+ROLES_SECONDS = 120.0
+POLL_SECONDS = 0.2
+SHOWN_LINES = 20
+# A dump is smaller than the data, indexes are made anew: this is for both, and for what sorting them takes.
+SPACE_FACTOR = 1.5
+# Superusers are not counted: dumps still get in.
+_CLOSE = """
+ALTER DATABASE {name} CONNECTION LIMIT 0;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+WHERE datname = current_database() AND NOT rolsuper AND pid <> pg_backend_pid();
+"""
+_OPEN = "ALTER DATABASE {name} CONNECTION LIMIT {limit};"
+_LIMIT = "SELECT datconnlimit FROM pg_database WHERE datname = current_database();"
+# What belongs to the database itself, which no dump has.
+_SETTINGS = """
+SELECT format(CASE setrole WHEN 0 THEN 'ALTER DATABASE %1$I' ELSE 'ALTER ROLE %2$I IN DATABASE %1$I' END || ' SET %3$I TO %4$s;', datname,
+              pg_get_userbyid(setrole), name, CASE WHEN name IN ('search_path', 'temp_tablespaces', 'session_preload_libraries',
+              'local_preload_libraries') THEN value ELSE quote_literal(value) END)
+FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) AS line,
+     LATERAL (SELECT split_part(line, '=', 1) AS name, substr(line, strpos(line, '=') + 1) AS value) AS pair
+WHERE datname = current_database();
+"""
+
+
+@dataclass(frozen=True)
+class Move:
+    """From which volume to which.
+
+    Args:
+        paths: the app's files.
+        old: the volume that has the data.
+        new: name of the volume that gets it.
+        image: of the server for it.
+    """
+
+    paths: AppPaths
+    old: Volume
+    new: str
+    image: Image
+
+    @property
+    def container(self) -> str:
+        """Name of the container in which the new volume is filled."""
+        return container_name(self.paths)
+
+
+def container_name(paths: AppPaths) -> str:
+    """Return the name of the container in which a new volume is filled."""
+    return f"{paths.app}-data-{SERVICE}-upgrade"
+
+
+def kept_compose(paths: AppPaths) -> Path:
+    """Return where the Compose file of the old server is kept meanwhile."""
+    return paths.home / "data" / "upgrade.compose.yaml"
+
+
+def copy(move: Move, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
+    """Fill the new volume with what the old server has, and return the backup's manifest.
+
+    Afterwards nobody but superusers can log in to the old database: what is written there would be lost.
+
+    Args:
+        move: from where to where.
+        steps: get what was done.
+        wanted: the roles, which no dump has.
+
+    Raises:
+        ReleaseError: the old server is open again, and nothing is left of the new one.
+    """
+    database = find_database(move.paths)
+    if database is None or database.container is None:
+        raise ReleaseError("DB_UNREACHABLE", "no PostgreSQL of this app runs on this host", "run playbooks/provision.yml on the data host")
+    with steps.step("check"):
+        _refuse_strange_volume(move)
+        _refuse_small_disk(move, database)
+    shutil.copy2(_compose_file(move.paths), kept_compose(move.paths))
+    entry = {
+        "from": {"major": move.old.major, "volume": move.old.name},
+        "to": {"major": move.image.major, "volume": move.new},
+        "connection_limit": database.query(_LIMIT)[0][0],
+        "at": now(),
+    }
+    write_json(record(move.paths), entry)
+    try:
+        return _copy(move, database, steps, wanted)
+    except BaseException:
+        # On a signal as well. What cannot be undone now is undone by the next run.
+        with contextlib.suppress(ReleaseError), steps.step("undo"):
+            revert(move.paths)
+        raise
+
+
+def _copy(move: Move, database: Database, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
+    with steps.step("close"):
+        database.query(_CLOSE.format(name=_roles.identifier(database.name)))
+    with steps.step("backup") as step:
+        manifest = take(move.paths, database, KIND)
+        step["backup"] = manifest["id"]
+    with steps.step("start"):
+        _volume.create(move.paths.app, move.new)
+        server = _start(move, database)
+        _await_ready(server)
+    try:
+        with steps.step("roles"):
+            _make_roles(server, wanted)
+        with steps.step("restore"):
+            _backup_restore.restore_dump(server, server.name, dump_of(move.paths, manifest["id"]))
+            _copy_settings(database, server)
+        with steps.step("compare") as step:
+            step["tables"] = len(manifest["tables"])
+            _backup_restore.compare(server, server.name, manifest, version_table(move.paths))
+    except ReleaseError as error:
+        error.details += ["last log lines of the new server:", *(f"  {line}" for line in _docker.log_tail(move.container, SHOWN_LINES))]
+        raise
+    with steps.step("stop"):
+        _stop(move.container)
+    return manifest
+
+
+def revert(paths: AppPaths) -> Optional[Dict[str, Any]]:
+    """Have the old server serve from its own volume again, with nothing left of the new one; return what was begun, if anything.
+
+    Raises:
+        ReleaseError: START_FAILED, DOCKER_FAILED, DB_UNREACHABLE or DB_QUERY_FAILED.
+    """
+    entry = begun(paths)
+    if entry is None:
+        return None
+    _docker.remove(container_name(paths))
+    if kept_compose(paths).exists():
+        kept_compose(paths).replace(_compose_file(paths))
+    _compose_up(paths)
+    _volume.remove(entry["to"]["volume"])
+    database = find_database(paths)
+    if database is not None:
+        database.query(_OPEN.format(name=_roles.identifier(database.name), limit=entry["connection_limit"]))
+    record(paths).unlink()
+    return entry
+
+
+def finish(paths: AppPaths) -> Optional[Dict[str, Any]]:
+    """Write down that the new server has the place; return what was begun, if anything."""
+    entry = begun(paths)
+    if entry is not None:
+        kept_compose(paths).unlink(missing_ok=True)
+        record(paths).unlink()
+    return entry
+
+
+def _refuse_strange_volume(move: Move) -> None:
+    # Without a record of an upgrade, nobody knows what is in it, and it may be somebody's data.
+    if _volume.exists(move.new):
+        raise ReleaseError(
+            "UPGRADE_FAILED",
+            f"the volume {move.new} is there already, and no upgrade made it that was interrupted; nothing was changed",
+            f"look what it holds; when that is not needed: docker volume rm {move.new}, then run this again",
+        )
+
+
+def _refuse_small_disk(move: Move, database: Database) -> None:
+    needed = int(database.look().size * SPACE_FACTOR)
+    free = shutil.disk_usage(_docker.engine().data).free
+    if free < needed:
+        raise ReleaseError(
+            "DISK_SPACE",
+            f"{free >> 20} MiB are free for a second copy of the database, which may take {needed >> 20} MiB; nothing was changed",
+            f"free space on the file system of {_docker.engine().data}, or enlarge it",
+        )
+
+
+def _start(move: Move, old: Database) -> Database:
+    """Start a server on the new volume that nobody can reach but by its socket."""
+    secret = move.paths.home / "data" / "secrets" / "postgres_password"
+    environment = {"POSTGRES_DB": old.name, "POSTGRES_USER": old.user, "POSTGRES_PASSWORD_FILE": PASSWORD, "PGDATA": move.image.data}
+    mounts = (f"type=volume,source={move.new},target={move.image.mount}", f"type=bind,source={secret},target={PASSWORD},readonly")
+    _docker.remove(move.container)
+    done = run(
+        [
+            *("docker", "run", "--detach", "--init", "--name", move.container, "--network", "none", "--user", USER, "--read-only"),
+            *("--cap-drop=ALL", "--security-opt=no-new-privileges", "--shm-size=128m", "--stop-timeout", str(STOP_SECONDS)),
+            *("--tmpfs", "/run/postgresql:mode=0770,uid=999,gid=999", "--tmpfs", "/tmp:mode=1777"),
+            *(word for mount in mounts for word in ("--mount", mount)),
+            *(word for name, value in environment.items() for word in ("--env", f"{name}={value}")),
+            *(move.image.name, "postgres"),
+        ],
+        START_SECONDS,
+    )
+    if done.code:
+        raise _not_started(move.container, done.err.splitlines())
+    return Database(old.app, old.name, old.user, old.migrator, move.container, container=move.container)
+
+
+def _await_ready(server: Database) -> None:
+    """Wait until the server answers over TCP: while it makes its first database, it only listens at its socket."""
+    deadline = time.monotonic() + READY_SECONDS
+    asked = ["docker", "exec", server.title, "pg_isready", "--quiet", "--host=127.0.0.1", f"--username={server.user}"]
+    while run(asked).code:
+        state = _docker.container_state(server.title)
+        if state is None or not state["Running"] or time.monotonic() > deadline:
+            raise _not_started(server.title, [])
+        time.sleep(POLL_SECONDS)
+
+
+def _make_roles(server: Database, wanted: _roles.Wanted) -> None:
+    rows = server.query(_roles.question(wanted.migrator.name, wanted.user.name), ROLES_SECONDS)
+    server.query(_roles.script(_roles.changes(_roles.state(rows), wanted)), ROLES_SECONDS)
+
+
+def _copy_settings(old: Database, new: Database) -> None:
+    new.query("\n".join(row[0] for row in old.query(_SETTINGS)))
+
+
+def _stop(container: str) -> None:
+    """Stop the new server so that all it has is on its disk, and take its container away."""
+    _docker.stop(container, STOP_SECONDS)
+    state = _docker.container_state(container)
+    if state is None or state["ExitCode"] != 0:
+        code = "unknown" if state is None else state["ExitCode"]
+        raise ReleaseError(
+            "UPGRADE_FAILED",
+            f"the new server did not shut down cleanly (exit code {code})",
+            "see its last lines below",
+            _docker.log_tail(container, SHOWN_LINES),
+        )
+    _docker.remove(container)
+
+
+def _compose_file(paths: AppPaths) -> Path:
+    return paths.home / "data" / "compose.yaml"
+
+
+def _compose_up(paths: AppPaths) -> None:
+    directory = paths.home / "data"
+    done = _docker.compose(f"{paths.app}-data", directory, "up", "--detach", "--wait", SERVICE, seconds=START_SECONDS, merge=True)
+    if done.code:
+        raise ReleaseError(
+            "START_FAILED",
+            f"PostgreSQL does not start again on its old volume from {directory / 'compose.yaml'}",
+            f"look at docker logs {paths.app}-data-{SERVICE}-1; its data is as it was",
+            done.out.splitlines()[-SHOWN_LINES:],
+        )
+
+
+def _not_started(container: str, words: List[str]) -> ReleaseError:
+    lines = words or _docker.log_tail(container, SHOWN_LINES)
+    return ReleaseError("UPGRADE_FAILED", "the new server does not start", "see its last lines below", lines)
