@@ -144,6 +144,7 @@ def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Seq
         heads: the release's.
         revision: the database's.
     """
+    includes = _built_on(known, heads)
     crossed: List[Migration] = []
     met: Set[str] = set()
     seen: Set[str] = set()
@@ -153,7 +154,7 @@ def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Seq
         if name in seen:
             continue
         seen.add(name)
-        if name in heads:
+        if name in includes:  # where two lines were merged, what both build on was the release's as well
             met.add(name)
         elif name in known:
             crossed.append(known[name])
@@ -165,6 +166,18 @@ def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Seq
         at = ", ".join(revision) or "no revision"
         return Distance(tuple(crossed), f"the database is at {at}, which does not include {', '.join(missing)}")
     return Distance(tuple(crossed))
+
+
+def _built_on(known: Mapping[str, Migration], revisions: Sequence[str]) -> Set[str]:
+    """Return revisions and all that they build on, as far as that is on record."""
+    found: Set[str] = set()
+    waiting = list(revisions)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += known[name]["down"] if name in known else []
+    return found
 
 
 def gate_lines(migrations: Iterable[Mapping[str, Any]]) -> List[str]:

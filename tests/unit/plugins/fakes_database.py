@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import State
@@ -14,7 +15,7 @@ FIRST = "0001 -> 0002 (head), Add notes\n<base> -> 0001, Begin\n"
 NEWER = "0002 -> 0003 (head), Add a color\n0001 -> 0002, Add notes\n<base> -> 0001, Begin\n"
 
 
-def migration(revision: str, *down: str, kind: str = "expand", findings: Sequence[dict[str, str]] = ()) -> Migration:
+def migration(revision: str, *down: str, kind: str = "expand", findings: Sequence[dict[str, Any]] = ()) -> Migration:
     """Return a migration as plan and record have it."""
     return {"revision": revision, "down": list(down), "title": f"Do {revision}", "class": kind, "findings": list(findings)}
 

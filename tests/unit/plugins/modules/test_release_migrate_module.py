@@ -15,7 +15,7 @@ DROP = {
     "rule": "ban-drop-column",
     "kind": "destructive",
     "line": 1,
-    "statement": "ALTER TABLE items DROP note",
+    "statement": "ALTER TABLE items DROP a",
     "message": "breaks readers",
 }
 RAN = ["compose run shop-r2", "end sessions of shop_migrator"]
