@@ -150,6 +150,15 @@ def read_record(paths: AppPaths, release: str) -> Dict[str, Any]:
     return dict(record)
 
 
+def note_schema(paths: AppPaths, release: str, schema: Dict[str, Any]) -> None:
+    """Note in a bundle what its release did to the database, in case that the ledger is lost.
+
+    Raises:
+        ReleaseError: BUNDLE_MISSING or STATE_WRITE.
+    """
+    write_json(paths.bundle(release) / RECORD, {**read_record(paths, release), "schema": schema})
+
+
 def checksums(directory: Path) -> Dict[str, str]:
     """Return the SHA-256 of each file of a bundle but its record, by its path in the bundle."""
     files = sorted(file for file in directory.rglob("*") if file.is_file() and file != directory / RECORD)
@@ -164,7 +173,7 @@ def all_records(paths: AppPaths) -> List[Dict[str, Any]]:
             record = read_record(paths, release)
         except ReleaseError:
             continue
-        found.append({"id": release, **{key: record.get(key) for key in ("image", "tag", "digest", "previous")}})
+        found.append({"id": release, **{key: record.get(key) for key in ("image", "tag", "digest", "previous", "schema")}})
     return found
 
 

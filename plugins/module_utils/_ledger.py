@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -60,6 +60,7 @@ class Ledger:
     """
 
     def __init__(self, paths: AppPaths) -> None:
+        self._paths = paths
         self._path = paths.ledger
         stored = read_state(self._path, ("next", "releases"))
         self.releases: List[Record] = stored.body["releases"] if stored.body else []
@@ -98,6 +99,17 @@ class Ledger:
         self.releases.append(record)
         self.save()
         return record
+
+    def note_schema(self, release: str, schema: Dict[str, Any]) -> None:
+        """Record what a release was made for, and what it did to the database.
+
+        Args:
+            release: its id.
+            schema: ``tool``, ``heads`` and ``migrations``; once it migrated also ``from`` (the revision before) and ``backup``.
+        """
+        self.get(release)["schema"] = schema
+        self.save()
+        _bundle.note_schema(self._paths, release, schema)
 
     def save(self) -> None:
         """Write the record; a damaged one is kept beside it."""

@@ -143,12 +143,15 @@ class Migration:
                 details.append(f"{error.code}: {error.what}")
             else:
                 details += [f"a session of it is still there: {line}" for line in left]
-                details.append(self._told(after))
+                details += [self._told(after), *self._way_back()]
                 if after.invalid:
                     return self._partial(f"the migration {how}, and left", after.invalid, details)
-        if self.backup_id:
-            details.append(f"backup from before it: {self.backup_id} (playbooks/restore.yml -e backup={self.backup_id})")
+                return ReleaseError(code, f"the migration of {self._image.title} {how}", todo, details)
+        details += self._way_back()
         return ReleaseError(code, f"the migration of {self._image.title} {how}", todo, details)
+
+    def _way_back(self) -> List[str]:
+        return [f"backup from before it: {self.backup_id} (playbooks/restore.yml -e backup={self.backup_id})"] if self.backup_id else []
 
     def _told(self, after: State) -> str:
         was, now = described(self._before.revision if self._before else ()), described(after.revision)
@@ -157,8 +160,8 @@ class Migration:
     def _partial(self, who: str, indexes: Sequence[str], details: Sequence[str] = ()) -> ReleaseError:
         return ReleaseError(
             "MIGRATION_PARTIAL",
-            f"{who} {len(indexes)} indexes that do not work: {', '.join(indexes)}",
-            "drop them, then deploy again; until then no migration is run",
+            f"{who} what does not work: index {', '.join(indexes)}",
+            "drop it as below, then deploy again; until then no migration is run",
             [*details, *(f"DROP INDEX CONCURRENTLY {index};" for index in indexes)],
         )
 

@@ -15,7 +15,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._database import 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import ALEMBIC, COMMAND, NONE, History, Migration
 
-SERVICE = "migrate"
+MIGRATE = "migrate"
+# Without a network.
+HISTORY = "history"
 PLAN_SECONDS = 60.0
 SHOWN_LINES = 15
 
@@ -36,14 +38,20 @@ class Image:
     title: str
     settings: Dict[str, Any]
 
-    def run(self, command: Sequence[str], seconds: float, merge: bool = False) -> Finished:
+    def run(self, command: Sequence[str], seconds: float, merge: bool = False, service: str = MIGRATE) -> Finished:
         """Run a command as migrations are run: in a container of their own, with their configuration.
+
+        Args:
+            command: the words.
+            seconds: how long it may take.
+            merge: put standard error into its output.
+            service: `MIGRATE`, or `HISTORY` for what needs no network.
 
         Raises:
             CommandTimeout: it did not end; its container is gone.
         """
-        name = f"{self.project}-{SERVICE}"
-        words = ("--profile", SERVICE, "run", "--rm", "--no-deps", "--no-TTY", "--name", name, SERVICE, *command)
+        name = f"{self.project}-{service}"
+        words = ("--profile", service, "run", "--rm", "--no-deps", "--no-TTY", "--name", name, service, *command)
         try:
             return _docker.compose(self.project, self.directory, *words, seconds=seconds, merge=merge)
         except CommandTimeout:
@@ -61,7 +69,7 @@ class Image:
         Raises:
             ReleaseError: MIGRATION_FAILED with Alembic's words.
         """
-        done = self._ask([*_schema.alembic_words(self.settings["migrate_command"]), "history"])
+        done = self._ask([*_schema.alembic_words(self.settings["migrate_command"]), "history"], HISTORY)
         if done.code:
             raise self._refused("list its migrations", done)
         return _schema.history_of(done.out)
@@ -95,9 +103,9 @@ class Image:
             raise self._refused("tell what is pending", done)
         return [_named(line.strip()) for line in done.out.splitlines() if line.strip()]
 
-    def _ask(self, command: Sequence[str]) -> Finished:
+    def _ask(self, command: Sequence[str], service: str = MIGRATE) -> Finished:
         try:
-            return self.run(command, PLAN_SECONDS)
+            return self.run(command, PLAN_SECONDS, service=service)
         except CommandTimeout as error:
             what = f"`{' '.join(command)}` of {self.title} did not end within {PLAN_SECONDS:g} s"
             raise ReleaseError("MIGRATION_TIMEOUT", what, "mend it", error.details) from error

@@ -127,8 +127,7 @@ def migrate(stage: Stage) -> Result:
             output = migration.run(release.settings["migrate_command"])
             after = migration.revision()
         schema = {"tool": plan["tool"], "from": plan["revision"], "backup": migration.backup_id, **_outcome(plan, after)}
-        ledger.get(release.id)["schema"] = schema
-        ledger.save()
+        ledger.note_schema(release.id, schema)
         _ask_live_release(stage)
         stage.journal.enter("MIGRATED")
         stage.journal.pause()

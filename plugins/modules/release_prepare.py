@@ -231,8 +231,7 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
         image = Candidate(stage.paths, record["id"]).for_migrations
         plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
         step["pending"] = [migration["revision"] for migration in plan.pending]
-    record["schema"] = {"tool": plan.tool, "heads": plan.heads, "migrations": []}
-    ledger.save()
+    ledger.note_schema(record["id"], {"tool": plan.tool, "heads": plan.heads, "migrations": []})
     return {"changed": True, "unchanged": False, "release": brief(record), "plan": plan.as_dict(), "diff": changes}
 
 

@@ -64,6 +64,12 @@ drift:
   returned: success
   type: list
   elements: str
+backup:
+  description:
+    - The newest backup (C(newest), null when there is none), how many there are (C(count)), how each kind went last (C(outcomes)), and what is
+      wrong with them (C(problem)).
+  returned: success
+  type: dict
 maintenance:
   description: Whether users get the maintenance page.
   returned: success
@@ -76,7 +82,7 @@ run:
 
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _drift
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -95,6 +101,9 @@ def status(stage: Stage) -> Result:
     live = read_route(stage.paths)
     drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.read().damage) if damage]
     drift += _drift.findings(stage.paths, ledger, live).all
+    backup = _backup.state(stage.paths)
+    if stage.params["strict"] and backup["problem"]:
+        drift.append(f"backups: {backup['problem']}")
     if stage.params["strict"] and drift:
         raise ReleaseError(
             "DRIFT",
@@ -109,6 +118,7 @@ def status(stage: Stage) -> Result:
         "previous": brief(rollback_target(ledger.releases, live).record),
         "releases": [brief(record) for record in reversed(ledger.releases)],
         "drift": drift,
+        "backup": backup,
         "maintenance": stage.paths.maintenance.is_file(),
         "run": _last_run(stage),
     }

@@ -18,8 +18,10 @@ from lab.story import App, mixed_load_was_served
 VARIABLES = yaml.safe_load((Path(__file__).parents[2] / "upgrade" / "vars" / "main.yml").read_text())
 # Requests per second. The long polls among them are shorter than usual, because the load waits for them in the end.
 LOAD: dict[str, Any] = {"rate": 100, "long_poll": 1}
-# They share a schema, so that any of them can follow any other.
+# They share a schema, so that any of them can follow any other. Nobody can tell that of a command other than Alembic, so there is always
+# something to back up and to migrate.
 TAGS = ("v2", "v3", "v4", "v5")
+MIGRATE = {"app_release_migrate_command": ["sh", "-c", "alembic upgrade head"]}
 # A stage is stopped once it was found by its lock; a run that was beyond the phase by then is let go to its end.
 ATTEMPTS = 3
 ANSWER_SECONDS = 60.0
@@ -45,7 +47,7 @@ class Stopped:
 @pytest.fixture(scope="session")
 def app() -> App:
     """The app with the variables it was made with."""
-    return App("killed", variables=VARIABLES)
+    return App("killed", variables={**VARIABLES, **MIGRATE})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,7 +89,6 @@ def test_the_connection_is_cut(app: App, phase: str) -> None:
             the_right_release_serves(app, phase, deploy)
             deploy.stage.thaw()
         the_same_deploy_again_succeeds(app, phase, deploy.tag)
-        a_rollback_succeeds(app)
     mixed_load_was_served(load)
 
 
@@ -111,7 +112,6 @@ def test_the_host_loses_power(app: App, phase: str) -> None:
         assert (phase == PHASES[-1]) != ("RECOVERED: " in play.output), play.output
         assert app.releases[app.live]["tag"] == tag
         app.assert_tidy()
-        a_rollback_succeeds(app)
     mixed_load_was_served(load)
 
 
