@@ -351,7 +351,7 @@ def clear_partial(paths: AppPaths) -> None:
     """Remove what a process was writing when it was killed; nothing while a backup is under way."""
     try:
         handle = os.open(paths.backups, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     try:
         if _locked(handle, lambda: False):

@@ -9,7 +9,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
@@ -153,7 +153,7 @@ class Offsite:
         )
 
 
-def copies(snapshots: List[Mapping[str, Any]]) -> Dict[str, Tuple[str, str]]:
+def copies(snapshots: Sequence[Mapping[str, Any]]) -> Dict[str, Tuple[str, str]]:
     """Return snapshot and folder of each backup that restic tells of, by the backup's id."""
     found: Dict[str, Tuple[str, str]] = {}
     for snapshot in snapshots:

@@ -81,7 +81,7 @@ def sources() -> Dict[str, str]:
             spec = importlib.util.find_spec(f"{PACKAGE}.{name}")
             # From the archive that Ansible brought them in.
             loader: Any = spec.loader if spec else None
-            found[name] = loader.get_source(f"{PACKAGE}.{name}")
+            found[name] = loader.get_data(spec.origin if spec else "").decode("utf-8")
             wanted += imported(found[name])
     return found
 

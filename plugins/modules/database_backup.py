@@ -45,15 +45,14 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
-from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_restore import require_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
 
 
 def back_up(stage: Stage) -> Result:
     """Make a backup by hand."""
     with stage.lock():
-        database = require_database(stage.paths)
+        database = _backup_restore.require_database(stage.paths)
         if stage.check_mode:
             return {"changed": True, "backup": None}
         with stage.steps.step("backup") as step:

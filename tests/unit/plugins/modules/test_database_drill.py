@@ -1,0 +1,66 @@
+"""A drill proves a backup, and its outcome is what status tells; a backup by hand is one like the others."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.modules.database_backup import back_up
+from ansible_collections.fairlead.fastapi.plugins.modules.database_drill import drill
+from fakes import fails
+from fakes_host import Host
+from test_database_restore import BACKUP, DATABASE
+
+
+@pytest.fixture
+def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of the backups that were restored and compared."""
+    ids: list[str] = []
+    host.paths.backups.mkdir()
+
+    @contextmanager
+    def restored(_: object, __: object, manifest: dict[str, Any]) -> Iterator[str]:
+        ids.append(manifest["id"])
+        yield "shop_restore"
+
+    monkeypatch.setattr(_backup_restore, "require_database", lambda _: DATABASE)
+    monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: BACKUP)
+    monkeypatch.setattr(_backup_restore, "require_space", lambda *_: None)
+    monkeypatch.setattr(_backup_restore, "restored", restored)
+    return ids
+
+
+def test_a_drill_tells_what_it_proved(host: Host, proved: list[str]) -> None:
+    result = drill(host.stage(backup=""))
+    assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP["id"]], False, 3, 4)
+    assert "3 rows in 1 tables at 0001, 4 bytes" in result["message"]
+    assert _backup.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
+
+
+def test_in_check_mode_nothing_is_restored(host: Host, proved: list[str]) -> None:
+    assert drill(host.stage(check_mode=True, backup=""))["backup"] == BACKUP["id"]
+    assert not proved and not _backup.outcomes(host.paths)
+
+
+def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def obtain(*_: object, **__: object) -> None:
+        raise ReleaseError("BACKUP_DAMAGED", "its checksum differs", "restore another one")
+
+    monkeypatch.setattr(_backup_restore, "obtain", obtain)
+    with fails("DRILL_FAILED"):
+        drill(host.stage(backup=""))
+    assert "BACKUP_DAMAGED: its checksum differs" in (_backup.problem(host.paths) or "")
+
+
+def test_a_backup_by_hand(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds: list[str] = []
+
+    def take(_: object, __: object, kind: str) -> dict[str, Any]:
+        kinds.append(kind)
+        return BACKUP
+
+    monkeypatch.setattr(_backup, "take", take)
+    assert back_up(host.stage(check_mode=True))["backup"] is None and not kinds
+    assert back_up(host.stage())["backup"] == BACKUP and kinds == ["manual"]

@@ -1,0 +1,125 @@
+"""A restore: what is refused before anything is touched, what is told, and when users can be let in again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.modules.database_restore import restore
+from fakes import BUSY, fails, good
+from fakes_host import Host
+
+DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="c1")
+BACKUP: dict[str, Any] = {
+    "id": "20260131T020000Z",
+    "kind": "scheduled",
+    "at": "2026-01-31T02:00:00Z",
+    "revision": ["0001"],
+    "release": "r1",
+    "bytes": 4,
+    "database_bytes": 9,
+    "tables": {"public.items": {"rows": 3, "checksum": "17"}},
+}
+PRESENT = {**BACKUP, "id": "20260201T100000Z", "kind": "restore", "tables": {"public.items": {"rows": 5, "checksum": "18"}}}
+KEPT = "shop_before_20260201t100001z"
+
+
+@pytest.fixture
+def done(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done to the database, in order; there is a backup, and the live database."""
+    doings: list[str] = []
+    host.paths.backups.mkdir()
+
+    @contextmanager
+    def restored(*_: object) -> Iterator[str]:
+        doings.append("restore")
+        yield "shop_restore"
+
+    def take(*_: object) -> dict[str, Any]:
+        doings.append("backup")
+        return PRESENT
+
+    def swap(*_: object) -> tuple[str, list[str]]:
+        doings.append("swap")
+        return KEPT, ["shop_before_20260101t000000z"]
+
+    monkeypatch.setattr(_backup, "take", take)
+    monkeypatch.setattr(_backup_restore, "require_database", lambda _: DATABASE)
+    monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: BACKUP)
+    monkeypatch.setattr(_backup_restore, "require_space", lambda *_: None)
+    monkeypatch.setattr(_backup_restore, "restored", restored)
+    monkeypatch.setattr(_backup_restore, "swap", swap)
+    monkeypatch.setattr(_backup_restore, "exists", lambda _, name: name in ("shop", "shop_taken"))
+    monkeypatch.setattr(_backup_restore, "rename", lambda *_: doings.append("rename"))
+    return doings
+
+
+def test_what_is_replaced_is_backed_up_first(host: Host, done: list[str]) -> None:
+    host.serves("v1")
+    host.answers.direct = [good("r1")]
+    result = restore(host.stage(backup="", into=""))
+    assert done == ["backup", "restore", "swap"]
+    told = {key: result[key] for key in ("backup", "rows", "rows_before", "replaced", "kept", "ready", "maintenance")}
+    assert told == {
+        "backup": BACKUP["id"],
+        "rows": 3,
+        "rows_before": 5,
+        "replaced": PRESENT["id"],
+        "kept": KEPT,
+        "ready": True,
+        "maintenance": "off",
+    }
+    text = "\n".join(result["message"])
+    for words in (
+        "as it was at 2026-01-31T02:00:00Z",
+        "everything written after",
+        f"{PRESENT['id']}",
+        KEPT,
+        "shop_before_20260101t000000z",
+    ):
+        assert words in text
+
+
+def test_with_nothing_live_users_miss_nothing(host: Host, done: list[str]) -> None:
+    assert restore(host.stage(backup="", into=""))["maintenance"] == "off"
+
+
+def test_users_stay_out_while_the_release_cannot_live_with_it(host: Host, done: list[str]) -> None:
+    host.serves("v1", "v2")
+    host.answers.direct = [BUSY]
+    result = restore(host.stage(backup="", into=""))
+    assert (result["ready"], result["maintenance"]) == (False, "on")
+    text = "\n".join(result["message"])
+    assert "r2 is not ready with it: NOT_READY" in text and "the backup is at 0001" in text
+    assert "-e release=r1 -e schema=keep" in text and "-e maintenance=off" in text
+
+
+@pytest.mark.parametrize(("into", "code"), [("Shop-2", "CONFIG"), ("shop_taken", "CONFIG"), ("shop", "CONFIG"), ("shop_look", None)])
+def test_beside_the_live_database(host: Host, done: list[str], into: str, code: str | None) -> None:
+    if code:
+        with fails(code):
+            restore(host.stage(backup="", into=into))
+        assert not done
+    else:
+        result = restore(host.stage(backup="", into=into))
+        assert done == ["restore", "rename"] and (result["maintenance"], result["replaced"]) == ("off", None)
+
+
+def test_in_check_mode_nothing_is_done(host: Host, done: list[str]) -> None:
+    assert restore(host.stage(check_mode=True, backup="", into=""))["changed"] is True
+    assert not done
+
+
+def test_when_it_fails_the_live_database_stays(host: Host, done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def restored(*_: object) -> Iterator[str]:
+        raise ReleaseError("RESTORE_FAILED", "public.items has 2 rows", "restore another one")
+        yield ""
+
+    monkeypatch.setattr(_backup_restore, "restored", restored)
+    with fails("RESTORE_FAILED"):
+        restore(host.stage(backup="", into=""))
+    assert done == ["backup"]
