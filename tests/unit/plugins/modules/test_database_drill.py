@@ -6,12 +6,21 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.database_backup import back_up
 from ansible_collections.fairlead.fastapi.plugins.modules.database_drill import drill
 from fakes import fails
 from fakes_host import Host
-from test_database_restore import BACKUP, DATABASE
+
+DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="c1")
+BACKUP: dict[str, Any] = {
+    "id": "20260131T020000Z",
+    "kind": "scheduled",
+    "revision": ["0001"],
+    "bytes": 4,
+    "tables": {"public.items": {"rows": 3, "checksum": "17"}},
+}
 
 
 @pytest.fixture
