@@ -1,5 +1,6 @@
 """Two ways to deploy the same images to the same host with the same configuration, each to an app of its own."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -18,6 +19,8 @@ SCRIPT = Path(__file__).with_name("script.sh")
 SCRIPT_SECONDS = 120
 # The watch after the switch is time that an operator chooses to wait; the script has none.
 UNWATCHED = ("-e", "app_release_bake_seconds=0")
+# No plan, no gate, no backup, no migration.
+UNPLANNED = ("-e", json.dumps({"app_release_migrate": False}))
 
 
 class BenchError(Exception):
@@ -46,6 +49,10 @@ class Contender(ABC):
     def deploy(self, tag: str) -> float:
         """Deploy an image tag and return the seconds of the whole command. Raises BenchError."""
 
+    def begin(self, tag: str) -> None:
+        """Deploy for the first time, uncounted. Raises BenchError."""
+        self.deploy(tag)
+
     def check(self, tag: str) -> None:
         """Check the outcome: `tag` answers at the public address, nothing else runs. Raises BenchError."""
         status, headers, body = self.app.get("/ready")
@@ -58,10 +65,23 @@ class Contender(ABC):
 
 
 class Fairlead(Contender):
-    """The collection's playbooks, each as a command of its own over a new SSH connection."""
+    """The collection's playbooks, each as a command of its own over a new SSH connection.
+
+    Args:
+        name: its app's name.
+        host: the lab host's name.
+        words: more words for each deploy but the first, which makes the schema.
+    """
+
+    def __init__(self, name: str, host: str, *words: str) -> None:
+        super().__init__(name, host)
+        self._words = words
 
     def deploy(self, tag: str) -> float:
-        return self.timed("deploy", "-e", f"image_tag={tag}")[0]
+        return self.timed("deploy", "-e", f"image_tag={tag}", *self._words)[0]
+
+    def begin(self, tag: str) -> None:
+        self.timed("deploy", "-e", f"image_tag={tag}")
 
     def timed(self, playbook: str, *words: str) -> tuple[float, Play]:
         """Run a playbook; return its seconds and what it left. Raises BenchError when it failed."""
@@ -95,6 +115,7 @@ class Script(Contender):
             "user": USER,
             "registry_password": secret.password(PASSWORD_FILE),
             "database_password": secret.password("database_password"),
+            "migrator_password": secret.password("migrator_password"),
             "redis_password": secret.password("redis_password"),
         }
         assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())

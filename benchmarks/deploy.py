@@ -1,4 +1,7 @@
-"""How long a deploy takes, beside a hand-written script: `python -m benchmarks.deploy`. All of it is done under load."""
+"""How long a deploy takes: `python -m benchmarks.deploy`.
+
+Beside one that looks for no migrations, and beside a hand-written script; all of it under load.
+"""
 
 import argparse
 import re
@@ -9,7 +12,7 @@ from functools import partial
 from itertools import cycle
 from statistics import median
 
-from benchmarks.contenders import BenchError, Contender, Fairlead, Script
+from benchmarks.contenders import UNPLANNED, BenchError, Contender, Fairlead, Script
 from benchmarks.measurements import Outcome, Series
 from lab.__main__ import up
 from lab.docker import LabError
@@ -18,7 +21,7 @@ from lab.results import steps
 from lab.steps import note, step
 from lab.story import App
 
-# Two images with the same schema: every run pulls, migrates (with nothing to do), starts, switches and stops.
+# Two images with the same schema: every run pulls, looks for migrations (there are none), starts, switches and stops.
 TAGS = ("v3", "v2")
 FIRST_TAG = TAGS[-1]
 MOST_REPEATS = 3  # of rollback and of the same again; also how many releases are kept for rollbacks
@@ -31,6 +34,7 @@ class Bench:
 
     def __init__(self, host: str, rate: float) -> None:
         self.fairlead = Fairlead("bench", host)
+        self.unplanned = Fairlead("bench-unplanned", host, *UNPLANNED)
         self.script = Script("bench-script", host)
         self.rate = rate
         self.step_seconds: dict[str, list[float]] = defaultdict(list)
@@ -38,9 +42,9 @@ class Bench:
     def run(self, runs: int) -> Outcome:
         """Measure. Raises BenchError when something went wrong that makes the seconds worthless."""
         self._prepare()
-        deploy, script = Series("deploy.yml"), Series("the same steps as one script")
+        deploy, unplanned, script = map(Series, ("deploy.yml", "deploy.yml, nothing planned", "the same steps as one script"))
+        turns: list[tuple[Series, Contender]] = [(deploy, self.fairlead), (unplanned, self.unplanned), (script, self.script)]
         for number, tag in zip(range(runs), cycle(TAGS), strict=False):
-            turns: list[tuple[Series, Contender]] = [(deploy, self.fairlead), (script, self.script)]
             # By turns the first: what one leaves behind (caches, memory) must not always help the other.
             for series, contender in turns if number % 2 == 0 else reversed(turns):
                 self._measure(series, contender.app, partial(self._deploy, contender, tag))
@@ -49,14 +53,14 @@ class Bench:
         same_again = self._repeat(Series("deploy.yml, same again"), repeats, lambda: self._same_again(tag))
         rollback = self._repeat(Series("rollback.yml"), repeats, lambda: self.fairlead.timed("rollback")[0])
         medians = {name: median(seconds) for name, seconds in self.step_seconds.items()}
-        return Outcome(deploy, script, rollback, same_again, self._remote_calls(), medians)
+        return Outcome(deploy, unplanned, script, rollback, same_again, self._remote_calls(), medians)
 
     def _prepare(self) -> None:
-        for contender in (self.fairlead, self.script):
+        for contender in (self.fairlead, self.unplanned, self.script):
             with step(f"provision for {contender.app.name}"):
                 contender.provision()
             with step(f"first deploy of {contender.app.name}, not counted"):
-                contender.deploy(FIRST_TAG)
+                contender.begin(FIRST_TAG)
                 contender.check(FIRST_TAG)
 
     def _measure(self, series: Series, app: App, work: Callable[[], float]) -> None:
@@ -71,9 +75,9 @@ class Bench:
         return series
 
     def _deploy(self, contender: Contender, tag: str) -> float:
-        if not isinstance(contender, Fairlead):
+        if contender is not self.fairlead:
             return contender.deploy(tag)
-        seconds, done = contender.timed("deploy", "-e", f"image_tag={tag}", "-v")
+        seconds, done = self.fairlead.timed("deploy", "-e", f"image_tag={tag}", "-v")
         for name, value in steps(done.output).items():
             self.step_seconds[name].append(value)
         return seconds
@@ -92,7 +96,9 @@ class Bench:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    top = argparse.ArgumentParser(prog="bin/bench deploy", description="Times a deploy beside a script, both under load.")
+    top = argparse.ArgumentParser(
+        prog="bin/bench deploy", description="Times a deploy beside one without migrations and beside a script, under load."
+    )
     top.add_argument("--runs", type=_positive, default=10, metavar="N", help="runs of each (%(default)s)")
     top.add_argument("--rate", type=float, default=100, help="requests a second (%(default)s)")
     top.add_argument("--host", default="vps1", help="the lab host to use (%(default)s)")

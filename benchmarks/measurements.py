@@ -43,6 +43,7 @@ class Outcome:
     """All that was measured; `steps` are the medians of the seconds of each step on the host."""
 
     deploy: Series
+    unplanned: Series
     script: Series
     rollback: Series
     same_again: Series
@@ -55,13 +56,18 @@ class Outcome:
         return self.deploy.median / self.script.median
 
     @property
+    def plan_seconds(self) -> float:
+        """What it costs to find out that nothing is pending: the difference of the medians."""
+        return self.deploy.median - self.unplanned.median
+
+    @property
     def failed(self) -> int:
         """Failed, lost and doubled requests in all runs, the script's too."""
         return sum(series.failed for series in self._all)
 
     @property
     def _all(self) -> tuple[Series, ...]:
-        return (self.deploy, self.script, self.rollback, self.same_again)
+        return (self.deploy, self.unplanned, self.script, self.rollback, self.same_again)
 
     def table(self) -> str:
         """Return the table for people."""
@@ -74,6 +80,7 @@ class Outcome:
                 *(series.row() for series in self._all),
                 "",
                 f"a deploy takes {self.ratio:.2f} times as long as the script, in {self.remote_calls} remote calls",
+                f"finding out that nothing is to be migrated takes {self.plan_seconds:.2f} s of it",
                 f"seconds in steps on the host: {on_host:.2f} ({shown})",
                 f"seconds of Ansible, SSH and Python's start: {self.deploy.median - on_host:.2f}",
             ]
@@ -86,6 +93,9 @@ class Outcome:
                 "ratio_to_script": round(self.ratio, 2),
                 "remote_calls": self.remote_calls,
                 "deploy_s": round(self.deploy.median, 2),
+                "unplanned_s": round(self.unplanned.median, 2),
+                "plan_seconds": round(self.plan_seconds, 2),
+                "plan_ratio": round(self.deploy.median / self.unplanned.median, 2),
                 "script_s": round(self.script.median, 2),
                 "rollback_s": round(self.rollback.median, 2),
                 "same_again_s": round(self.same_again.median, 2),

@@ -1,10 +1,11 @@
 #!/bin/sh
 # The yardstick: the steps of a deploy as somebody would write them down for one app, read by `sudo sh -s` over one SSH
 # connection. Before it on standard input come the assignments of: app tag registry image user registry_password
-# database_password redis_password. Nothing here survives a failure, a second operator or a reboot half-way.
+# database_password migrator_password redis_password. Nothing here survives a failure, a second operator or a reboot half-way.
 set -eu
 umask 077
-: "${app:?}" "${tag:?}" "${registry:?}" "${image:?}" "${user:?}" "${registry_password:?}" "${database_password:?}" "${redis_password:?}"
+: "${app:?}" "${tag:?}" "${registry:?}" "${image:?}" "${user:?}" "${registry_password:?}" "${database_password:?}"
+: "${migrator_password:?}" "${redis_password:?}"
 
 home=/opt/fairlead/$app
 public=/var/lib/fairlead/$app
@@ -20,8 +21,9 @@ next_release() {
 write_files() {
   mkdir -p "$bundle/secrets"
   printf '%s' "$database_password" >"$bundle/secrets/database_password"
+  printf '%s' "$migrator_password" >"$bundle/secrets/migrator_password"
   printf '%s' "$redis_password" >"$bundle/secrets/redis_password"
-  chown 10001 "$bundle/secrets/database_password" "$bundle/secrets/redis_password"
+  chown 10001 "$bundle"/secrets/*
   printf 'DATABASE_HOST=postgres\nDATABASE_NAME=%s\nDATABASE_USER=%s\nREDIS_HOST=redis\n' "$app" "$app" >"$bundle/app.env"
   write_compose >"$bundle/compose.yaml"
   install -d -o 10001 -g 20001 -m 2750 "$public/$release"
@@ -57,13 +59,15 @@ services:
     <<: *app
     profiles: [migrate]
     command: [alembic, upgrade, head]
-    environment: {RELEASE: $release}
+    environment: {RELEASE: $release, DATABASE_USER: ${app}_migrator}
+    secrets: [{source: migrator_password, target: database_password}, redis_password]
     healthcheck: {disable: true}
 networks:
   app: {name: $app, external: true}
   data: {name: $app-data, external: true}
 secrets:
   database_password: {file: ./secrets/database_password}
+  migrator_password: {file: ./secrets/migrator_password}
   redis_password: {file: ./secrets/redis_password}
 COMPOSE
 }
