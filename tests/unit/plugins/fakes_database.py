@@ -65,8 +65,10 @@ class FakeDatabase:
     def sole_migrator(self) -> Iterator[None]:
         self._fail("lock")
         self.locked = True
-        yield
-        self.locked = False
+        try:
+            yield
+        finally:
+            self.locked = False
 
 
 class FakeAlembic:

@@ -1,10 +1,14 @@
 """First stage of a rollback: the release to go back to is chosen, and its image is there."""
 
+from typing import Any
+
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration
 from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
 from fakes import IMAGE, digest_of, fails, good
-from fakes_host import Host
+from fakes_database import BACKUP, migration
+from fakes_host import SETTINGS, Host
 
 
 @pytest.mark.parametrize(("wanted", "chosen"), [("", "r2"), ("r1", "r1")])
@@ -85,3 +89,119 @@ def test_warnings_and_findings_are_those_of_a_deploy(host: Host) -> None:
     with fails("NETWORK_MISSING"):
         choose(host.stage())
     assert host.files() == before
+
+
+CONTRACT = migration("0004", "0003", kind="contract")
+
+
+@pytest.mark.parametrize(
+    ("migrations", "allowed"),
+    [
+        ([migration("0003", "0002")], True),
+        ([migration("0003", "0002"), migration("0004", "0003")], True),
+        ([migration("0003", "0002"), CONTRACT], False),
+        ([migration("0003", "0002", kind="unknown")], False),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_rollback_crosses_what_took_nothing_away(host: Host, migrations: list[Migration], allowed: bool, check_mode: bool) -> None:
+    host.serves("v1")
+    host.migrates("v2", *migrations)
+    before = host.files()
+    if allowed:
+        assert choose(host.stage(check_mode=check_mode))["downgrade"] is None
+        return
+    with fails("ROLLBACK_SCHEMA") as caught:
+        choose(host.stage(check_mode=check_mode))
+    assert f"r1 (v1) was made for 0002, the database is at {migrations[-1]['revision']}" in caught.value.what
+    assert [line.partition(" ")[0] for line in caught.value.details] == [one["revision"] for one in migrations if one["class"] != "expand"]
+    assert (host.files(), host.engine.told) == (before, [])
+
+
+@pytest.mark.parametrize(
+    ("backup", "on_record", "words"),
+    [
+        (
+            BACKUP,
+            True,
+            [
+                "1. go forward",
+                "2. -e schema=downgrade: r2's image undoes",
+                f"3. playbooks/restore.yml -e backup={BACKUP}, from before them: what was written since 2026-11-22 19:05 UTC is lost",
+                "or -e schema=keep, if you know that r1 works",
+            ],
+        ),
+        (None, True, ["3. playbooks/restore.yml with a backup from before them"]),
+        (BACKUP, False, ["2. (-e schema=downgrade is not possible"]),
+    ],
+)
+def test_a_refusal_has_the_ways_out(host: Host, backup: str | None, on_record: bool, words: list[str]) -> None:
+    host.serves("v1")
+    host.migrates("v2", migration("0003", "0002"), CONTRACT, backup=backup)
+    if not on_record:
+        host.serves("v3")
+        host.database.revision = ["0005"]  # by somebody else
+    with fails("ROLLBACK_SCHEMA") as caught:
+        choose(host.stage(release="r1"))
+    for word in words:
+        assert word in caught.value.todo
+
+
+@pytest.mark.parametrize(
+    ("wanted", "downgrade"),
+    [("keep", None), ("downgrade", {"by": "r2", "to": "0002", "revision": ["0004"]})],
+)
+def test_whoever_says_what_becomes_of_the_schema_goes_back(host: Host, wanted: str, downgrade: dict[str, Any] | None) -> None:
+    host.serves("v1")
+    host.migrates("v2", migration("0003", "0002"), CONTRACT)
+    result = choose(host.stage(schema=wanted))
+    assert (result["release"]["id"], result["downgrade"]) == ("r1", downgrade)
+    assert (host.entry["phase"], host.database.revision) == ("PREPARED", ["0004"])
+
+
+def test_a_downgrade_goes_by_the_newest_image_that_knows_the_way(host: Host) -> None:
+    host.serves("v1")
+    host.migrates("v2", CONTRACT | {"down": ["0002"]})
+    host.serves("v3")
+    downgrade = choose(host.stage(release="r1", schema="downgrade"))["downgrade"]
+    assert downgrade == {"by": "r3", "to": "0002", "revision": ["0004"]}
+
+
+def test_to_where_the_database_is_there_is_nothing_to_undo(host: Host) -> None:
+    host.serves("v1", "v2")
+    assert choose(host.stage(schema="downgrade"))["downgrade"] is None
+
+
+@pytest.mark.parametrize("wanted", ["", "downgrade"])
+@pytest.mark.parametrize("revision", [["0001"], ["strange"], []])
+def test_a_database_that_is_not_on_record_is_not_guessed_at(host: Host, wanted: str, revision: list[str]) -> None:
+    host.serves("v1", "v2")
+    host.database.revision = revision
+    with fails("ROLLBACK_SCHEMA"):
+        choose(host.stage(schema=wanted))
+    assert choose(host.stage(schema="keep"))["release"]["id"] == "r1"
+
+
+@pytest.mark.parametrize(("known", "migrates"), [(False, True), (True, False)])
+def test_where_nothing_is_known_of_a_schema_nothing_is_asked(host: Host, known: bool, migrates: bool) -> None:
+    host.serves("v1", "v2", settings={**SETTINGS, "migrate": migrates})
+    host.database.revision, host.database.known = ["other"], known
+    assert choose(host.stage())["downgrade"] is None
+
+
+def test_of_another_tool_the_schema_itself_is_compared(host: Host) -> None:
+    settings = {**SETTINGS, "migrate_command": ["flyway", "migrate"]}
+    host.database.revision = ["schema:abc"]
+    host.serves("v1", "v2", settings=settings)
+    assert choose(host.stage())["downgrade"] is None
+    host.database.checksum = "def"
+    with fails("ROLLBACK_SCHEMA"):
+        choose(host.stage(run="run1", schema="downgrade"))
+
+
+def test_a_database_that_does_not_answer_stops_the_rollback_unless_told_otherwise(host: Host) -> None:
+    host.serves("v1", "v2")
+    host.database.failing["look"] = ReleaseError("DB_UNREACHABLE", "", "")
+    with fails("DB_UNREACHABLE"):
+        choose(host.stage())
+    assert choose(host.stage(schema="keep"))["release"]["id"] == "r1"
