@@ -12,7 +12,7 @@ import pytest
 from lab import paths
 from lab.story import App
 
-PLANTED = ("database_password", "redis_password", "registry_password")
+PLANTED = ("database_password", "migrator_password", "redis_password", "registry_password")
 # A process that lives shorter than this may be missed in one sample; a deploy starts dozens of each kind.
 SAMPLE_SECONDS = 0.01
 
