@@ -124,9 +124,12 @@ def migrate(stage: Stage) -> Result:
         with migration.alone(plan["revision"]):
             if release.settings["migrate_backup"] and not plan["fresh"]:
                 migration.back_up(read_route(stage.paths))
+            known = {"tool": plan["tool"], "from": plan["revision"], "backup": migration.backup_id}
+            # Before it runs: were this process killed meanwhile, nobody would know how the database came to where it is.
+            ledger.note_schema(release.id, {**known, "heads": plan["heads"], "migrations": _brief(plan["pending"])})
             output = migration.run(release.settings["migrate_command"])
             after = migration.revision()
-        schema = {"tool": plan["tool"], "from": plan["revision"], "backup": migration.backup_id, **_outcome(plan, after)}
+        schema = {**known, **_outcome(plan, after)}
         ledger.note_schema(release.id, schema)
         _ask_live_release(stage)
         stage.journal.enter("MIGRATED")

@@ -170,11 +170,11 @@ def _is_for(stage: Stage, record: Record, revision: List[str]) -> bool:
 
 
 def _ways_out(ledger: Ledger, target: Record, way: _schema.Distance, by: Optional[str]) -> List[str]:
-    crossed = {migration["revision"] for migration in way.crossed}
+    first = way.crossed[-1]["revision"] if way.crossed else None
     backups = [
         record["schema"]["backup"]
-        for record in ledger.releases
-        if (record.get("schema") or {}).get("backup") and crossed & {m["revision"] for m in record["schema"]["migrations"]}
+        for record in reversed(ledger.releases)  # when it was tried more than once, the last time is when it was run
+        if (record.get("schema") or {}).get("backup") and first in {m["revision"] for m in record["schema"]["migrations"]}
     ]
     ways = ["1. go forward: deploy a release with the fault mended"]
     if by and not way.problem:

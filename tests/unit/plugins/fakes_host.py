@@ -181,10 +181,11 @@ class Host:
     def prepared(self, tag: str, **changes: Any) -> str:
         """Have a release prepared, as the first stage leaves it, and return its id."""
         content = bundle(tag, **changes)
-        schema = {"tool": "alembic", "heads": list(self.database.revision), "migrations": []}
-        fields = {"image": content.image, "tag": tag, "digest": content.digest, "previous": self.live, "schema": schema}
-        release = str(Ledger(self.paths).add(**fields)["id"])
+        fields = {"image": content.image, "tag": tag, "digest": content.digest, "previous": self.live}
+        ledger = Ledger(self.paths)
+        release = str(ledger.add(**fields)["id"])
         content.write(self.paths, release, self.live)
+        ledger.note_schema(release, {"tool": "alembic", "heads": list(self.database.revision), "migrations": []})
         self.engine.images.add(f"{content.image}@{content.digest}")
         return release
 
@@ -202,8 +203,8 @@ class Host:
         self.database.revision = [migrations[-1]["revision"]]
         release = self.serves(tag)
         ledger = Ledger(self.paths)
-        ledger.get(release)["schema"].update(migrations=list(migrations), backup=backup)
-        ledger.save()
+        brought = {"from": migrations[0]["down"], "migrations": list(migrations), "backup": backup}
+        ledger.note_schema(release, {**ledger.get(release)["schema"], **brought})
         return release
 
     def is_switched_to(self, release: str) -> None:

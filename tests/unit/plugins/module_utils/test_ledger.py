@@ -7,6 +7,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import App
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import HISTORY, Ledger, read_route, route_text, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._state import previous_of
 from fakes import fails
+from fakes_database import migration
 from fakes_host import Host, bundle
 
 
@@ -104,6 +105,16 @@ def test_a_lost_record_is_rebuilt_from_bundles_and_route(host: Host, content: by
     ledger.save()
     assert (Ledger(host.paths).damage, Ledger(host.paths).releases) == ("", ledger.releases)
     assert [f.read_bytes() for f in host.paths.home.glob("ledger.json.corrupt-*")] == ([] if content is None else [content])
+
+
+def test_what_became_of_the_schema_outlives_the_record(host: Host) -> None:
+    host.serves("v1")
+    host.migrates("v2", migration("0003", "0002"))
+    known = {name: host.record(name)["schema"] for name in ("r1", "r2")}
+    host.paths.ledger.unlink()
+    previous_of(host.paths.ledger).unlink()
+    assert {name: host.record(name)["schema"] for name in ("r1", "r2")} == known
+    assert [one["revision"] for one in known["r2"]["migrations"]] == ["0003"]
 
 
 def test_bundles_that_cannot_be_read_are_left_out(host: Host) -> None:

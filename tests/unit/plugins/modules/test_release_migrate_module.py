@@ -137,6 +137,7 @@ def test_a_failure_removes_the_release_and_ends_the_run(ready_to_migrate: Host) 
         f"backup from before it: {BACKUP} (playbooks/restore.yml -e backup={BACKUP})",
     ]
     assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", "MIGRATION_FAILED")
+    assert host.record("r2")["schema"]["migrations"] == [migration("0003", "0002")], "some of it may have been done"
     assert not host.paths.bundle("r2").exists()
     assert (host.live, host.engine.present["r1"]["State"]["Running"]) == ("r1", True)
     assert (host.phases[-2:], host.entry["code"]) == (["MIGRATING", "ABORTED"], "MIGRATION_FAILED")

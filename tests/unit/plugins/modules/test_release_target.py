@@ -167,6 +167,16 @@ def test_a_downgrade_goes_by_the_newest_image_that_knows_the_way(host: Host) -> 
     assert downgrade == {"by": "r3", "to": "0002", "revision": ["0004"]}
 
 
+def test_the_backup_is_that_from_before_the_first_migration_was_run(host: Host) -> None:
+    host.serves("v1")
+    host.migrates("v2", migration("0003", "0002"), backup="20261122T180000Z")  # it failed, and changed nothing
+    host.migrates("v3", migration("0003", "0002"), backup=BACKUP)
+    host.migrates("v4", CONTRACT, backup="20261122T200000Z")
+    with fails("ROLLBACK_SCHEMA") as caught:
+        choose(host.stage(release="r1"))
+    assert f"-e backup={BACKUP}, from before them" in caught.value.todo
+
+
 def test_to_where_the_database_is_there_is_nothing_to_undo(host: Host) -> None:
     host.serves("v1", "v2")
     assert choose(host.stage(schema="downgrade"))["downgrade"] is None
