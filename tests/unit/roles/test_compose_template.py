@@ -42,7 +42,9 @@ def read_by_compose(directory: Path, text: str, variables: dict[str, Any]) -> di
     secrets = variables.get("app_secrets", {})
     secrets_as = variables.get("app_release_secrets_as", "file")
     owner = {"user": f"{directory.stat().st_uid}:0"}
-    Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, owner).write(paths, "r7", None)
+    migrates_with = (variables.get("app_release_migrate_env", {}), variables.get("app_release_migrate_secrets", {}))
+    content = Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, owner, *migrates_with)
+    content.write(paths, "r7", None)
     command = ["docker", "compose", "--project-name", "shop-r7", "--profile", "*", "config", "--format", "json"]
     done = subprocess.run(command, cwd=paths.bundle("r7"), capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, f"{done.stderr}\n{text}"
@@ -52,7 +54,7 @@ def read_by_compose(directory: Path, text: str, variables: dict[str, Any]) -> di
 
 def test_by_default_a_release_is_closed_in(tmp_path: Path) -> None:
     services = composed(tmp_path, app_secrets={"database_password": "s3cr3t"})["services"]
-    assert set(services) == {"api", "migrate"}
+    assert set(services) == {"api", "migrate", "history"}
     for service in services.values():
         assert service["image"] == f"{IMAGE}@{DIGEST}", "the digest, never the tag"
         assert service["labels"] == {"fairlead.app": "shop", "fairlead.release": "r7"}
@@ -65,6 +67,38 @@ def test_by_default_a_release_is_closed_in(tmp_path: Path) -> None:
         assert service["environment"].items() >= {"RELEASE": "r7", "LOG_LEVEL": "info"}.items()
         assert "s3cr3t" not in str(service)
     assert services["migrate"]["command"] == ["alembic", "upgrade", "head"]
+    assert services["history"]["network_mode"] == "none", "which migrations an image has needs no network"
+    for name in ("migrate", "history"):
+        assert services[name]["profiles"] == [name], "started by name alone"
+        assert "volumes" not in services[name]
+
+
+MIGRATOR = {"app_release_migrate_env": {"DATABASE_USER": "shop_migrator"}, "app_release_migrate_secrets": {"database_password": "m1grator"}}
+
+
+def test_migrations_log_in_as_somebody_else(tmp_path: Path) -> None:
+    secrets = {"database_password": "s3cr3t", "redis_password": "r3dis"}
+    found = composed(tmp_path, app_secrets=secrets, **MIGRATOR)
+    api, migrate = found["services"]["api"], found["services"]["migrate"]
+    assert "DATABASE_USER" not in api["environment"]
+    assert (migrate["environment"]["DATABASE_USER"], migrate["environment"]["LOG_LEVEL"]) == ("shop_migrator", "info")
+    sources = {name: Path(secret["file"]) for name, secret in found["secrets"].items()}
+    read = {secret["target"]: sources[secret["source"]].read_text() for secret in migrate["secrets"]}
+    assert {name.rpartition("/")[2]: value for name, value in read.items()} == {**secrets, "database_password": "m1grator"}
+    assert [secret["source"] for secret in api["secrets"]] == ["database_password", "redis_password"]
+
+
+def test_migrations_log_in_as_somebody_else_by_their_environment(tmp_path: Path) -> None:
+    found = composed(tmp_path, app_release_secrets_as="environment", app_secrets={"database_password": "s3cr3t"}, **MIGRATOR)
+    passwords = {name: service["environment"]["database_password"] for name, service in found["services"].items()}
+    assert passwords == {"api": "s3cr3t", "migrate": "m1grator", "history": "m1grator"}
+    assert "secrets" not in found
+
+
+def test_migrations_alone_may_have_secrets(tmp_path: Path) -> None:
+    services = composed(tmp_path, **MIGRATOR)["services"]
+    assert "secrets" not in services["api"]
+    assert [secret["source"] for secret in services["migrate"]["secrets"]] == ["migrate-database_password"]
 
 
 def test_on_a_socket_the_app_has_one_mount_and_tells_where(tmp_path: Path) -> None:
@@ -97,5 +131,5 @@ def test_no_secrets_and_no_migration(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["sh", "-c", "echo $HOME ${X:-y}"], ["a b", "'", '"', "$$", "#x"]])
 def test_a_command_reaches_the_container_as_it_was_given(tmp_path: Path, words: list[str]) -> None:
     services = composed(tmp_path, app_release_command=words, app_release_migrate_command=words)["services"]
-    for service in services.values():
-        assert [word.replace("$$", "$") for word in service["command"]] == words
+    for name in ("api", "migrate"):
+        assert [word.replace("$$", "$") for word in services[name]["command"]] == words

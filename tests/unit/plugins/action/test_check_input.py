@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.action.check_input import ActionModule
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _squawk
 
 ROOT = Path(__file__).parents[4]
 SECRET = "s3cr3t-of-the-database"
@@ -90,6 +91,27 @@ def test_all_that_is_wrong_comes_in_one_message(tmp_path: Path) -> None:
         assert sum(words in problem for problem in problems) >= 1, f"{words} is not in:\n{message}"
     assert not marker.exists(), "a template in the tag was rendered"
     assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    ("values", "tag_needed", "missing"),
+    [
+        ({}, True, True),
+        ({"app_release_migrate": True}, True, True),
+        ({"app_release_migrate": "no"}, True, False),
+        ({"app_release_migrate_lint": False}, True, False),
+        ({}, False, False),  # a rollback judges no migration
+    ],
+)
+def test_the_linter_is_missed_where_migrations_are_judged(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], tag_needed: bool, missing: bool
+) -> None:
+    options = {name: {"type": "bool", "default": True} for name in ("app_release_migrate", "app_release_migrate_lint")}
+    options |= {"image_tag": {"type": "str"}} if tag_needed else {}
+    monkeypatch.setattr(_squawk, "find", lambda: "/bin/squawk")
+    assert ActionModule._linter_problems(values, options) == []
+    monkeypatch.setattr(_squawk, "find", lambda: None)
+    assert ActionModule._linter_problems(values, options) == ([_squawk.MISSING] if missing else [])
 
 
 @pytest.mark.parametrize("tag", ["{{ 1 }}", "v{% set x = 1 %}1", "{# c #}v1"])

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._docker import is_kept_running
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._recovery import clear_away, recover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._state import previous_of
 from fakes import BUSY, container, good
+from fakes_database import migration
 from fakes_host import Host
 
 BEFORE_THE_SWITCH = PHASES[: PHASES.index("SWITCHED")]
@@ -53,6 +55,42 @@ def test_before_the_switch_the_release_goes(host: Host, phase: str, first: bool)
     assert [path.name for path in host.paths.route.parent.iterdir() if path.is_dir()] == []
     if release:
         assert (host.record(release)["status"], host.record(release)["reason"]) == ("failed", "INTERRUPTED")
+
+
+@pytest.mark.parametrize(("phase", "may_run"), [("PREPARED", False), ("BACKED_UP", False), ("MIGRATING", True), ("STARTED", True)])
+def test_what_may_still_run_of_a_migration_is_ended(host: Host, phase: str, may_run: bool) -> None:
+    host.serves("v1")
+    host.died_at(phase)
+    host.engine.told.clear()
+    recovered(host)
+    container_first = ["remove container-r2-migrate"] if phase == "MIGRATING" else []
+    ended = [*container_first, "end sessions of shop_migrator"] if may_run else []
+    assert host.engine.told[: len(ended)] == ended
+    assert ("end sessions of shop_migrator" in host.engine.told) is may_run
+
+
+def test_of_a_rollback_it_is_the_live_releases_container(host: Host) -> None:
+    host.serves("v1")
+    host.migrates("v2", migration("0003", "0002"))
+    journal = host.journal("run0")
+    journal.begin("rollback", "r2")
+    journal.enter("MIGRATING", "r1")
+    host.engine.present["r2-migrate"] = container("r2", "migrate")
+    recovered(host)
+    assert (list(host.engine.present), running(host), host.live) == (["r1", "r2"], ["r2"], "r2")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_database_that_does_not_answer_keeps_nobody_from_clearing_up(host: Host, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable() -> list[str]:
+        raise ReleaseError("DB_UNREACHABLE", "", "")
+
+    host.serves("v1")
+    host.died_at("MIGRATING")
+    host.database.known = known
+    monkeypatch.setattr(host.database, "end_migrations", unreachable)
+    recovered(host)
+    assert (host.statuses(), host.unfinished) == ({"r1": "live", "r2": "failed"}, False)
 
 
 @pytest.mark.parametrize("phase", AFTER_THE_SWITCH)

@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
@@ -169,6 +170,31 @@ def test_a_rollback_target_that_fails_is_stopped_and_stays_a_target(host: Host) 
     assert (host.live, host.record("r1")["status"]) == ("r2", "kept")
     assert host.paths.bundle("r1").is_dir()
     assert host.engine.told[-1] == "stop container-r1"
+
+
+AHEAD = "SCHEMA_AHEAD: r2 migrated the database from {} to 0003, where it stays; r1 serves with it"
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"from": ["0002"], "heads": ["0003"]}, AHEAD.format("0002")),
+        ({"from": [], "heads": ["0003"]}, AHEAD.format("no revision")),
+        ({"from": ["0003"], "heads": ["0003"]}, None),
+        ({"heads": ["0003"]}, None),  # nothing was pending
+        (None, None),
+    ],
+)
+def test_that_the_database_stays_migrated_is_told(ready_to_switch: Host, schema: dict[str, list[str]] | None, told: str | None) -> None:
+    host = ready_to_switch
+    ledger = Ledger(host.paths)
+    ledger.get("r2")["schema"] = schema
+    ledger.save()
+    never_ready(host)
+    stage = host.stage(release="r2")
+    with fails("NOT_READY"):
+        rollout(stage)
+    assert stage.warnings == ([told] if told else [])
 
 
 def test_without_the_lease_nothing_starts(ready_to_switch: Host) -> None:
