@@ -79,7 +79,7 @@ def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] 
     try:
         paths.backups.mkdir(mode=0o700, exist_ok=True)
         busy = (lambda: database.query(_MIGRATING)[0][0] != "0") if kind == SCHEDULED else (lambda: False)
-        with alone(paths, busy):
+        with _told_as_failure(database), alone(paths, busy):
             _remove_partial(paths)
             manifest = _take(paths, database, kind, release or read_route(paths))
     except OSError as error:
@@ -135,7 +135,7 @@ def _take(paths: AppPaths, database: Database, kind: str, release: Optional[str]
     started, at, identifier = time.monotonic(), now(), _free_id(paths)
     partial, final = paths.backups / f".{identifier}.partial", dump_of(paths, identifier)
     try:
-        with _told_as_failure(database), _backup_census.moment(database) as moment:
+        with _backup_census.moment(database) as moment:
             look = moment.look(version_table(paths))
             _require_space(paths, look.size)
             with _dumping(database, moment.snapshot, partial) as dumping:
