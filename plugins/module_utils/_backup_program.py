@@ -71,6 +71,8 @@ def _prune(paths: AppPaths) -> List[str]:
 def _copy(paths: AppPaths, identifier: str) -> Optional[str]:
     offsite = Offsite.of(paths)
     if offsite is None:
+        if "offsite" in _backup.outcomes(paths):
+            _backup.record(paths, "offsite")  # that they once failed is of no interest where none are wanted
         return None
     try:
         offsite.copy(paths, identifier)

@@ -314,6 +314,9 @@ def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkey
     assert (told["ok"], told["removed"], told["offsite"]) == (False, [day(1)], None)
     assert told["failures"][0]["details"] == ["Fatal: ******** is wrong", "and ********"]
     assert "OFFSITE_FAILED" in (_backup.problem(scheduled) or "")
+    _backup.settings_file(scheduled).write_text('{"keep": 1, "oldest_hours": 50, "restic": null}')
+    assert _backup_program.back_up(scheduled)["ok"]
+    assert "OFFSITE_FAILED" not in (_backup.problem(scheduled) or "")
 
 
 def test_without_a_database_it_fails_and_says_so(
