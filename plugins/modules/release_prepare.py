@@ -269,6 +269,8 @@ def _fits_database(stage: Stage, ledger: Ledger, live: str) -> bool:
     if database is None:
         return True
     now = database.look(stage.params["settings"]["migrate_version_table"]).revision
+    if list(now) == schema.get("accepted"):
+        return True  # on an operator's word, at a rollback
     return distance(known_migrations(ledger.releases), schema["heads"], now).harmless
 
 

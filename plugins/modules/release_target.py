@@ -72,14 +72,16 @@ serving:
   type: str
 """
 
+import contextlib
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight, _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     BEGIN_OPTIONS,
@@ -141,13 +143,13 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[st
         ReleaseError: ROLLBACK_SCHEMA when something may have to be, and nobody said what becomes of it.
     """
     image, wanted = Candidate(stage.paths, target["id"]).for_migrations, stage.params["schema"]
-    database = find_database(stage.paths) if image.tool != _schema.NONE and wanted != "keep" else None
+    database = find_database(stage.paths) if image.tool != _schema.NONE else None
     if database is None:
         return None
-    if image.tool == _schema.ALEMBIC:
-        revision = list(database.look(image.settings["migrate_version_table"]).revision)
-    else:
-        revision = [_schema.CHECKSUM + database.schema_checksum()]
+    if wanted == "keep":
+        _accept(stage, ledger, target, image, database)
+        return None
+    revision = _revision(image, database)
     heads = (target.get("schema") or {}).get("heads", [])
     way = _schema.distance(_schema.known_migrations(ledger.releases), heads, revision)
     if way.harmless:
@@ -162,6 +164,20 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[st
         "choose one: " + "; ".join(_ways_out(ledger, target, way, by)),
         _schema.gate_lines(way.crossed),
     )
+
+
+def _accept(stage: Stage, ledger: Ledger, target: Record, image: Image, database: Database) -> None:
+    """Note that the target may run with the database as it is, so that the same again, asked for by its tag, is what was wanted."""
+    with contextlib.suppress(ReleaseError):  # also where the database does not answer
+        revision = _revision(image, database)
+        if not stage.check_mode:
+            ledger.note_schema(target["id"], {**(target.get("schema") or {}), "accepted": revision})
+
+
+def _revision(image: Image, database: Database) -> List[str]:
+    if image.tool == _schema.ALEMBIC:
+        return list(database.look(image.settings["migrate_version_table"]).revision)
+    return [_schema.CHECKSUM + database.schema_checksum()]
 
 
 def _is_for(stage: Stage, record: Record, revision: List[str]) -> bool:
