@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from lab import authority, check, containers, hosts, images, inventory, network, paths, registry, releases
+from lab import authority, check, containers, external_database, hosts, images, inventory, network, paths, registry, releases
 from lab.docker import LABEL, LabError, docker
 from lab.removal import remove
 from lab.steps import note, step
@@ -34,6 +34,7 @@ def down() -> None:
     for host in hosts.existing():
         with step(f"remove {host.name}"):
             host.discard()
+    external_database.down()
     for server in (registry.REGISTRY, registry.MIRROR):
         containers.remove(server.container, server.volume)
     network.remove()

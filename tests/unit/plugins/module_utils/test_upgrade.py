@@ -1,0 +1,136 @@
+"""An upgrade that fails, wherever, leaves the old server open on its volume; one that succeeds leaves it closed."""
+
+from typing import Any
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _upgrade, _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, State
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._roles import Role, Wanted
+from ansible_collections.fairlead.fastapi.plugins.module_utils._steps import Steps
+from ansible_collections.fairlead.fastapi.plugins.module_utils._upgrade import Move
+from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Image, Volume
+
+OLD, NEW = "shop-data_postgres-15", "shop-data_postgres-17"
+WANTED = Wanted(Role("shop_migrator", "m"), Role("shop", "u"), {})
+MANIFEST = {"id": "20260131T020000Z", "tables": {"public.items": {"rows": 3, "checksum": "1"}}}
+LIMIT = "25"
+
+
+class Server:
+    """The engine and the servers, as far as an upgrade sees them; `fails` names the step that does."""
+
+    def __init__(self, fails: str) -> None:
+        self.fails = fails
+        self.volumes = [OLD]
+        self.said: list[str] = []
+        self.running: list[str] = []
+        self.composed = 0
+
+    def step(self, name: str) -> None:
+        if name == self.fails:
+            raise ReleaseError("RESTORE_FAILED", name, "")
+
+    def query(self, database: Database, sql: str, *_: object) -> list[list[str]]:
+        self.said += [sql.strip()] if "ALTER DATABASE" in sql and "CONNECTION" in sql else []
+        return [[LIMIT]] if "SELECT datconnlimit" in sql else []
+
+    def create(self, app: str, name: str) -> None:
+        self.volumes.append(name)
+
+    def start(self, move: Move, old: Database) -> Database:
+        self.step("start")
+        self.running.append(move.container)
+        return Database(old.app, old.name, old.user, old.migrator, move.container, container=move.container)
+
+
+@pytest.fixture
+def move(paths: AppPaths) -> Move:
+    (paths.home / "data").mkdir()
+    (paths.home / "data" / "compose.yaml").write_text("old")
+    return Move(paths, Volume(OLD, 15), NEW, Image("postgres:17", 17, "/v", "/v"))
+
+
+def install(fails: str, monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server(fails)
+
+    def stepping(name: str, result: Any = None) -> Any:
+        def act(*_: object, **__: object) -> Any:
+            server.step(name)
+            return result
+
+        return act
+
+    def remove(container: str) -> None:
+        server.running = [name for name in server.running if name != container]
+
+    def compose(*_: object, **__: object) -> Finished:
+        server.composed += 1
+        return Finished(0, "", "")
+
+    old = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="1")
+    for target, name, value in (
+        (_upgrade, "find_database", lambda paths: old),
+        (_upgrade, "take", stepping("backup", MANIFEST)),
+        (_upgrade, "_refuse_small_disk", lambda *_: None),
+        (_upgrade, "_start", server.start),
+        (_upgrade, "_await_ready", stepping("ready")),
+        (_upgrade, "_make_roles", stepping("roles")),
+        (_upgrade, "_stop", remove),
+        (_upgrade._backup_restore, "restore_dump", stepping("restore")),
+        (_upgrade._backup_restore, "compare", stepping("compare")),
+        (_upgrade._docker, "remove", remove),
+        (_upgrade._docker, "log_tail", lambda *_: []),
+        (_upgrade._docker, "compose", compose),
+        (_volume, "create", server.create),
+        (_volume, "remove", server.volumes.remove),
+        (_volume, "exists", lambda name: name in server.volumes),
+    ):
+        monkeypatch.setattr(target, name, value)
+    monkeypatch.setattr(Database, "query", lambda self, *arguments: server.query(self, *arguments))
+    monkeypatch.setattr(Database, "look", lambda self: State(("0001",), 1, 1, ()))
+    return server
+
+
+def test_the_new_volume_is_filled_and_nobody_can_write_into_the_old_one(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = install("", monkeypatch)
+    steps = Steps()
+    assert _upgrade.copy(move, steps, WANTED) == MANIFEST
+    assert [done["step"] for done in steps.done] == ["check", "close", "backup", "start", "roles", "restore", "compare", "stop"]
+    assert (server.volumes, server.running, server.composed) == ([OLD, NEW], [], 0)
+    assert "CONNECTION LIMIT 0" in server.said[-1]
+    begun = _volume.begun(move.paths)
+    assert begun and (begun["from"]["volume"], begun["to"]["volume"]) == (OLD, NEW)
+    assert _upgrade.finish(move.paths) == begun
+    assert _volume.begun(move.paths) is None
+    assert not _upgrade.kept_compose(move.paths).exists()
+
+
+@pytest.mark.parametrize("fails", ["ready", "restore", "compare"])
+def test_what_fails_beside_the_old_server_opens_it_again(fails: str, move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = install(fails, monkeypatch)
+    with pytest.raises(ReleaseError, match=fails):
+        _upgrade.copy(move, Steps(), WANTED)
+    assert (server.volumes, server.running) == ([OLD], [])
+    assert server.said[-1] == f'ALTER DATABASE "shop" CONNECTION LIMIT {LIMIT};'
+    assert _volume.begun(move.paths) is None
+
+
+def test_what_fails_in_the_old_servers_place_brings_its_compose_file_back(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = install("", monkeypatch)
+    _upgrade.copy(move, Steps(), WANTED)
+    file = move.paths.home / "data" / "compose.yaml"
+    file.write_text("new")
+    assert _upgrade.revert(move.paths)
+    assert (file.read_text(), server.volumes, server.composed) == ("old", [OLD], 1)
+    assert _upgrade.revert(move.paths) is None
+
+
+def test_a_volume_that_no_upgrade_made_is_left_alone(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = install("", monkeypatch)
+    server.volumes.append(NEW)
+    with pytest.raises(ReleaseError, match="nothing was changed") as caught:
+        _upgrade.copy(move, Steps(), WANTED)
+    assert (caught.value.code, server.volumes, server.said) == ("UPGRADE_FAILED", [OLD, NEW], [])

@@ -1,0 +1,86 @@
+"""Which PostgreSQL an image is, and which volume it has to use."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Image, Volume
+
+DATA = "/var/lib/postgresql/data"
+OWN = "/var/lib/postgresql"
+V15, V17 = Image("postgres:15", 15, DATA, DATA), Image("postgres:17", 17, DATA, DATA)
+LEGACY, ON_17 = Volume("shop-data_postgres", 15), Volume("shop-data_postgres-17", 17)
+
+
+def config(major: str, data: str, *volumes: str) -> dict[str, Any]:
+    return {"Env": ["LANG=C.UTF-8", f"PG_MAJOR={major}", f"PGDATA={data}"], "Volumes": dict.fromkeys(volumes, {})}
+
+
+@pytest.mark.parametrize(
+    ("told", "major", "mount", "data"),
+    [
+        (config("17", DATA, DATA), 17, DATA, DATA),
+        (config("18", f"{OWN}/18/docker", OWN), 18, OWN, f"{OWN}/18/docker"),  # mounted below, its volume would belong to root
+        (config("17", "/data", OWN), 17, "/data", "/data"),  # a volume beside the data is none for it
+        (config("17", f"{OWN}/data", "/var/lib/postgres"), 17, DATA, DATA),  # a name that only begins alike
+    ],
+)
+def test_an_image_says_where_its_volume_belongs(told: dict[str, Any], major: int, mount: str, data: str) -> None:
+    assert _volume.read_image("x", told) == Image("x", major, mount, data)
+
+
+@pytest.mark.parametrize("told", [{"Env": None}, {"Env": ["PG_MAJOR=17"]}, {"Env": [f"PGDATA={DATA}", "PG_MAJOR="]}])
+def test_an_image_that_does_not_say_it_is_refused(told: dict[str, Any]) -> None:
+    with pytest.raises(ReleaseError, match="PG_MAJOR") as caught:
+        _volume.read_image("mine:1", told)
+    assert caught.value.code == "CONFIG"
+
+
+@pytest.mark.parametrize(
+    ("name", "current", "major", "data"),
+    [
+        ("postgres:15", None, 15, DATA),
+        ("registry.lab:5000/postgres:16.4-bookworm", None, 16, DATA),
+        ("postgres:18", LEGACY, 18, f"{OWN}/18/docker"),
+        ("postgres@sha256:17aa", LEGACY, 15, DATA),
+        ("registry.lab:5000/postgres", ON_17, 17, DATA),
+    ],
+)
+def test_an_image_that_is_not_here_yet_is_what_its_tag_says(name: str, current: Volume | None, major: int, data: str) -> None:
+    guessed = _volume.guessed_image(name, current)
+    assert (guessed.major, guessed.data) == (major, data)
+
+
+@pytest.mark.parametrize(
+    ("image", "current", "volume", "words"),
+    [
+        (V17, None, "shop-data_postgres-17", ""),
+        (V15, LEGACY, "shop-data_postgres", ""),  # what was there before volumes were named for their major
+        (V17, ON_17, "shop-data_postgres-17", ""),
+        (V17, LEGACY, "shop-data_postgres-17", "upgrade_postgres.yml -e data_services_postgres_image=postgres:17"),
+        (V15, ON_17, "shop-data_postgres-15", "set data_services_postgres_image to an image of PostgreSQL 17"),
+    ],
+)
+def test_each_major_has_a_volume_and_another_one_is_refused(image: Image, current: Volume | None, volume: str, words: str) -> None:
+    assert _volume.chosen("shop", image, current) == volume
+    if not words:
+        _volume.refuse_other_major(image, current)
+        return
+    with pytest.raises(ReleaseError) as caught:
+        _volume.refuse_other_major(image, current)
+    assert caught.value.code == "PG_MAJOR_UPGRADE"
+    assert words in caught.value.todo
+    assert "15" in caught.value.what and "17" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("files", "major"),
+    [({}, None), ({"PG_VERSION": "17\n"}, 17), ({"18/docker/PG_VERSION": "18\n"}, 18), ({"PG_VERSION": ""}, None)],
+)
+def test_the_data_says_which_major_it_belongs_to(files: dict[str, str], major: int | None, tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert _volume.read_major(tmp_path) == major
