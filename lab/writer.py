@@ -13,6 +13,8 @@ from lab.story import App
 PAUSE_SECONDS = 0.05
 ANSWER_SECONDS = 30.0
 PREFIX = "row-"
+# More than are written in a second: so a later writer's numbers are higher, whatever an earlier one left.
+NUMBERS_A_SECOND = 100
 POLL_SECONDS = 0.05
 
 
@@ -38,6 +40,7 @@ class Writer:
 
     def __init__(self, app: App) -> None:
         self.written = Written()
+        self.first = int(time.time()) * NUMBERS_A_SECOND
         self._app = app
         self._context = ssl.create_default_context(cafile=str(app.authority))
         self._stop = threading.Event()
@@ -60,7 +63,7 @@ class Writer:
             time.sleep(POLL_SECONDS)
 
     def _run(self) -> None:
-        number = 0
+        number = self.first
         while not self._stop.wait(PAUSE_SECONDS):
             number += 1
             try:
@@ -88,9 +91,7 @@ class Writer:
             connection.close()
 
 
-def rows(app: App) -> set[int]:
-    """Return the numbers of the rows that are in the app's database."""
-    return {
-        int(number)
-        for number in app.sql(f"SELECT substr(reference, {len(PREFIX) + 1}) FROM items WHERE reference LIKE '{PREFIX}%'").split()
-    }
+def rows(app: App, first: int) -> set[int]:
+    """Return the numbers of the rows from `first` on that are in the app's database."""
+    listing = app.sql(f"SELECT substr(reference, {len(PREFIX) + 1}) FROM items WHERE reference LIKE '{PREFIX}%'")
+    return {number for number in map(int, listing.split()) if number >= first}
