@@ -22,7 +22,7 @@ FILL_SECONDS = 1800
 # Text that a compressor finds nothing in, but for its letters being those of hexadecimal numbers.
 ROWS = """
 INSERT INTO items (name, reference, note)
-SELECT md5(random()::text), md5(random()::text), (SELECT string_agg(md5(random()::text || n), '') FROM generate_series(1, 15))
+SELECT md5(random()::text), md5(random()::text), (SELECT string_agg(md5(random()::text || n || m), '') FROM generate_series(1, 15) AS m)
 FROM generate_series(1, {rows}) AS n
 """
 ROWS_AT_ONCE = 200_000
