@@ -15,7 +15,7 @@ LEGACY, ON_17 = Volume("shop-data_postgres", 15), Volume("shop-data_postgres-17"
 
 
 def config(major: str, data: str, *volumes: str) -> dict[str, Any]:
-    return {"Env": ["LANG=C.UTF-8", f"PG_MAJOR={major}", f"PGDATA={data}"], "Volumes": dict.fromkeys(volumes, {})}
+    return {"Env": ["LANG=C.UTF-8", f"PG_MAJOR={major}", f"PGDATA={data}"], "Volumes": {volume: {} for volume in volumes}}
 
 
 @pytest.mark.parametrize(
