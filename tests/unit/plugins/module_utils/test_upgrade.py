@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _upgrade, _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _docker, _upgrade, _volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, State
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -79,11 +79,11 @@ def install(fails: str, monkeypatch: pytest.MonkeyPatch) -> Server:
         (_upgrade, "_await_ready", stepping("ready")),
         (_upgrade, "_make_roles", stepping("roles")),
         (_upgrade, "_stop", remove),
-        (_upgrade._backup_restore, "restore_dump", stepping("restore")),
-        (_upgrade._backup_restore, "compare", stepping("compare")),
-        (_upgrade._docker, "remove", remove),
-        (_upgrade._docker, "log_tail", lambda *_: []),
-        (_upgrade._docker, "compose", compose),
+        (_backup_restore, "restore_dump", stepping("restore")),
+        (_backup_restore, "compare", stepping("compare")),
+        (_docker, "remove", remove),
+        (_docker, "log_tail", lambda *_: []),
+        (_docker, "compose", compose),
         (_volume, "create", server.create),
         (_volume, "remove", server.volumes.remove),
         (_volume, "exists", lambda name: name in server.volumes),
