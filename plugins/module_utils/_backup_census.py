@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import PSQL, Database, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
 BEGIN_SECONDS = 60.0
@@ -24,7 +24,6 @@ COUNT_SECONDS = 3 * 3600.0
 READ_BYTES = 65536
 SHOWN = 10
 _END = "fairlead-end-of-answer"
-_PSQL = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1")
 
 # What a role has set for its sessions must not end this one; what a value looks like as text must not depend on where it is asked.
 _BEGIN = """
@@ -144,7 +143,7 @@ def moment(database: Database, name: Optional[str] = None) -> Iterator[Moment]:
     Raises:
         ReleaseError: DB_QUERY_FAILED with psql's words.
     """
-    command = database.command("psql", *_PSQL, database=name, purpose="census")
+    command = database.command("psql", *PSQL, database=name, purpose="census")
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
         session = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors))

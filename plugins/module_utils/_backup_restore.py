@@ -21,7 +21,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._database import 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE
-from ansible_collections.fairlead.fastapi.plugins.module_utils._roles import identifier, literal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier, literal
 
 RESTORE_SECONDS = 6 * 3600.0
 ANALYZE_SECONDS = 3600.0

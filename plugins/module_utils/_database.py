@@ -19,6 +19,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import literal
 
 SERVICE = "postgres"
 MIGRATOR_LABEL = "fairlead.migrator"
@@ -33,7 +34,8 @@ SESSION_NAME = "fairlead "
 # Locks of this kind belong to one database; any number that others do not use will do.
 MIGRATION_LOCK = int.from_bytes(hashlib.sha256(b"fairlead.fastapi migration").digest()[:8], "big", signed=True)
 ELSEWHERE = "/run/fairlead"
-_PSQL = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1")
+# Rows as CSV on standard output; the first error ends it.
+PSQL = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1")
 _OURS = "nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_%'"
 
 _LOOK = """
@@ -139,7 +141,7 @@ class Database:
             ReleaseError: DB_UNREACHABLE, or DB_QUERY_FAILED with the server's words.
         """
         try:
-            done = run(self.command("psql", *_PSQL, database=database, seconds=seconds), seconds + 10, stdin=sql)
+            done = run(self.command("psql", *PSQL, database=database, seconds=seconds), seconds + 10, stdin=sql)
         except CommandTimeout as error:
             raise self._unreachable(f"it did not answer within {seconds:g} s") from error
         if done.code:
@@ -185,7 +187,7 @@ class Database:
         """
         if self.migrator is None:
             return []
-        sessions = _MIGRATIONS.format(role=_literal(self.migrator))
+        sessions = _MIGRATIONS.format(role=literal(self.migrator))
         deadline = time.monotonic() + SESSION_SECONDS
         while True:
             self.query(f"SELECT pg_terminate_backend(pid) {sessions};")
@@ -203,7 +205,7 @@ class Database:
         Raises:
             ReleaseError: MIGRATION_BUSY, naming the holder; DB_UNREACHABLE.
         """
-        command = self.command("psql", *_PSQL, purpose="migration lock")
+        command = self.command("psql", *PSQL, purpose="migration lock")
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as session:
             assert session.stdin is not None and session.stdout is not None
             try:
@@ -265,11 +267,6 @@ def _bundled(paths: AppPaths) -> Optional[Database]:
 def _quoted(value: str) -> str:
     """Return a value as connection strings want it."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _literal(value: str) -> str:
-    """Return a value as an SQL string."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def described(revision: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _scram
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK
+from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier, literal
 
 SUPERUSER = "postgres"
 ATTRIBUTES = frozenset({"LOGIN", "INHERIT"})
@@ -221,16 +222,6 @@ def script(statements: Sequence[Statement]) -> str:
     """Return all statements as one transaction."""
     lines = ["BEGIN;", f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s';", *(statement.sql for statement in statements), "COMMIT;"]
     return "\n".join(lines)
-
-
-def identifier(name: str) -> str:
-    """Return a name as SQL wants it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str) -> str:
-    """Return a value as SQL wants it."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _role_changes(found: State, role: Role) -> List[Statement]:

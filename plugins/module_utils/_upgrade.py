@@ -21,10 +21,13 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._command import r
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import SERVICE, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, write_json
+from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier
 from ansible_collections.fairlead.fastapi.plugins.module_utils._steps import Steps
 from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Image, Volume, begun, record
 
 KIND = "upgrade"
+# What provisioning writes anew for the new server, and what it notes of that.
+FILES = ("compose.yaml", "recorded.sha256")
 PASSWORD = "/run/secrets/postgres_password"
 USER = "999:999"
 # Time for a server's shutdown, which writes everything out.
@@ -82,9 +85,9 @@ def container_name(paths: AppPaths) -> str:
     return f"{paths.app}-data-{SERVICE}-upgrade"
 
 
-def kept_compose(paths: AppPaths) -> Path:
-    """Return where the Compose file of the old server is kept meanwhile."""
-    return paths.home / "data" / "upgrade.compose.yaml"
+def kept(paths: AppPaths) -> Path:
+    """Return where the files of the old server are kept meanwhile."""
+    return paths.home / "data" / "upgrade"
 
 
 def copy(move: Move, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
@@ -106,7 +109,7 @@ def copy(move: Move, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
     with steps.step("check"):
         _refuse_strange_volume(move)
         _refuse_small_disk(move, database)
-    shutil.copy2(_compose_file(move.paths), kept_compose(move.paths))
+    _keep_files(move.paths)
     entry = {
         "from": {"major": move.old.major, "volume": move.old.name},
         "to": {"major": move.image.major, "volume": move.new},
@@ -125,7 +128,7 @@ def copy(move: Move, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
 
 def _copy(move: Move, database: Database, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
     with steps.step("close"):
-        database.query(_CLOSE.format(name=_roles.identifier(database.name)))
+        database.query(_CLOSE.format(name=identifier(database.name)))
     with steps.step("backup") as step:
         manifest = take(move.paths, database, KIND)
         step["backup"] = manifest["id"]
@@ -160,14 +163,14 @@ def revert(paths: AppPaths) -> Optional[Dict[str, Any]]:
     if entry is None:
         return None
     _docker.remove(container_name(paths))
-    if kept_compose(paths).exists():
-        kept_compose(paths).replace(_compose_file(paths))
+    for file in sorted(kept(paths).glob("*")):
+        file.replace(paths.home / "data" / file.name)
     _compose_up(paths)
     _volume.remove(entry["to"]["volume"])
     database = find_database(paths)
     if database is not None:
-        database.query(_OPEN.format(name=_roles.identifier(database.name), limit=entry["connection_limit"]))
-    record(paths).unlink()
+        database.query(_OPEN.format(name=identifier(database.name), limit=entry["connection_limit"]))
+    _forget(paths)
     return entry
 
 
@@ -175,8 +178,7 @@ def finish(paths: AppPaths) -> Optional[Dict[str, Any]]:
     """Write down that the new server has the place; return what was begun, if anything."""
     entry = begun(paths)
     if entry is not None:
-        kept_compose(paths).unlink(missing_ok=True)
-        record(paths).unlink()
+        _forget(paths)
     return entry
 
 
@@ -258,8 +260,16 @@ def _stop(container: str) -> None:
     _docker.remove(container)
 
 
-def _compose_file(paths: AppPaths) -> Path:
-    return paths.home / "data" / "compose.yaml"
+def _keep_files(paths: AppPaths) -> None:
+    kept(paths).mkdir(mode=0o700, exist_ok=True)
+    for name in FILES:
+        if (paths.home / "data" / name).exists():
+            shutil.copy2(paths.home / "data" / name, kept(paths) / name)
+
+
+def _forget(paths: AppPaths) -> None:
+    record(paths).unlink()
+    shutil.rmtree(kept(paths), ignore_errors=True)
 
 
 def _compose_up(paths: AppPaths) -> None:

