@@ -49,7 +49,8 @@ class Server:
 @pytest.fixture
 def move(paths: AppPaths) -> Move:
     (paths.home / "data").mkdir()
-    (paths.home / "data" / "compose.yaml").write_text("old")
+    for name in _upgrade.FILES:
+        (paths.home / "data" / name).write_text("old")
     return Move(paths, Volume(OLD, 15), NEW, Image("postgres:17", 17, "/v", "/v"))
 
 
@@ -105,7 +106,7 @@ def test_the_new_volume_is_filled_and_nobody_can_write_into_the_old_one(move: Mo
     assert begun and (begun["from"]["volume"], begun["to"]["volume"]) == (OLD, NEW)
     assert _upgrade.finish(move.paths) == begun
     assert _volume.begun(move.paths) is None
-    assert not _upgrade.kept_compose(move.paths).exists()
+    assert not _upgrade.kept(move.paths).exists()
 
 
 @pytest.mark.parametrize("fails", ["ready", "restore", "compare"])
@@ -118,13 +119,15 @@ def test_what_fails_beside_the_old_server_opens_it_again(fails: str, move: Move,
     assert _volume.begun(move.paths) is None
 
 
-def test_what_fails_in_the_old_servers_place_brings_its_compose_file_back(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_in_the_old_servers_place_brings_its_files_back(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
     server = install("", monkeypatch)
     _upgrade.copy(move, Steps(), WANTED)
-    file = move.paths.home / "data" / "compose.yaml"
-    file.write_text("new")
+    files = [move.paths.home / "data" / name for name in _upgrade.FILES]
+    for file in files:
+        file.write_text("new")
     assert _upgrade.revert(move.paths)
-    assert (file.read_text(), server.volumes, server.composed) == ("old", [OLD], 1)
+    assert ({file.read_text() for file in files}, server.volumes, server.composed) == ({"old"}, [OLD], 1)
+    assert not _upgrade.kept(move.paths).exists()
     assert _upgrade.revert(move.paths) is None
 
 
