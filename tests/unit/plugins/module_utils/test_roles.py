@@ -151,8 +151,3 @@ def test_rows_are_read() -> None:
     assert (state.settings, state.memberships) == ({"search_path": "a=b"}, ["shop_migrator"])
     assert state.things == [Thing("TABLE", 'public."T x"', "postgres", frozenset({"SELECT", "INSERT"}), NOTHING)]
     assert (state.defaults, state.public_defaults) == ({"TABLES": frozenset({"SELECT"})}, {"TABLES": NOTHING})
-
-
-@pytest.mark.parametrize(("name", "quoted"), [("shop", '"shop"'), ('a"b', '"a""b"')])
-def test_names_cannot_break_out(name: str, quoted: str) -> None:
-    assert (_roles.identifier(name), _roles.literal("it's")) == (quoted, "'it''s'")
