@@ -19,7 +19,7 @@ from lab.sequences import Model, Outcome, Step, drawn, revision_of
 from lab.story import App, Play
 from lab.writer import Writer, rows
 
-# By default one whose first sequence has much in it: a deploy that migrates and then fails, one that takes a column away, a downgrade, a restore.
+# By default one whose first sequence has a deploy that migrates and then fails, one that takes a column away, a downgrade, a restore.
 SEED = os.environ.get("FAIRLEAD_SEED", "1622")
 SEQUENCES = int(os.environ.get("FAIRLEAD_SEQUENCES", "1"))
 STEPS = int(os.environ.get("FAIRLEAD_STEPS", "4"))
