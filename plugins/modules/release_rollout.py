@@ -17,6 +17,14 @@ description:
 extends_documentation_fragment:
   - fairlead.fastapi.stage
   - fairlead.fastapi.stage.release
+options:
+  migrations:
+    description:
+      - What M(fairlead.fastapi.release_migrate) ran for this release, on whichever host, so that each host knows what a rollback would
+        cross.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -57,7 +65,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
@@ -66,6 +74,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import REL
 VERIFY_SECONDS = 10.0
 VERIFY_INTERVAL = 0.2
 
+OPTIONS = {**STAGE_OPTIONS, **RELEASE_OPTION, "migrations": {"type": "list", "elements": "dict", "default": []}}
+
 
 def rollout(stage: Stage) -> Result:
     """Start, wait, switch, verify, bake."""
@@ -73,6 +83,7 @@ def rollout(stage: Stage) -> Result:
         return {"changed": True}
     with stage.lock():
         ledger = stage.resume()
+        _note_migrations(stage, ledger)
         candidate = Candidate(stage.paths, stage.params["release"])
         before = read_route(stage.paths)
         try:
@@ -88,6 +99,13 @@ def rollout(stage: Stage) -> Result:
         stage.journal.enter("BAKED")
         stage.journal.pause()
         return {"changed": True, "ready": str(answer)}
+
+
+def _note_migrations(stage: Stage, ledger: Ledger) -> None:
+    """Record what another host migrated for this release; the one that did has it already."""
+    schema = ledger.get(stage.params["release"]).get("schema")
+    if schema and stage.params["migrations"] and not schema["migrations"]:
+        ledger.note_schema(stage.params["release"], {**schema, "migrations": stage.params["migrations"]})
 
 
 def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
@@ -152,4 +170,4 @@ def _schema_ahead(record: Record, before: Optional[str]) -> List[str]:
 
 
 if __name__ == "__main__":
-    main(rollout, {**STAGE_OPTIONS, **RELEASE_OPTION})
+    main(rollout, OPTIONS)

@@ -252,5 +252,13 @@ class Host:
         """Return a stage with options for whichever module; `params` win."""
         content = asdict(bundle(tag))
         login = {"registry_username": "", "registry_password": ""}
-        own = {"run": "run1", "owner": "alice@laptop", "release": "", "schema": "", "controller_clock": None, "strict": False}
+        own = {
+            "run": "run1",
+            "owner": "alice@laptop",
+            "release": "",
+            "schema": "",
+            "controller_clock": None,
+            "strict": False,
+            "migrations": [],
+        }
         return Stage(SimpleNamespace(params={**content, **login, **own, **params}, check_mode=check_mode))

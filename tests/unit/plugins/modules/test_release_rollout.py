@@ -197,6 +197,26 @@ def test_that_the_database_stays_migrated_is_told(ready_to_switch: Host, schema:
     assert stage.warnings == ([told] if told else [])
 
 
+MIGRATION = {"revision": "0003", "down": ["0002"], "title": "", "class": "expand", "findings": []}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given", "known"),
+    [
+        ([], [MIGRATION], [MIGRATION]),  # another host migrated
+        ([MIGRATION], [{**MIGRATION, "class": "unknown"}], [MIGRATION]),  # this one did
+        ([], [], []),  # nothing was pending, or this is a rollback
+    ],
+)
+def test_each_host_knows_what_was_migrated(
+    ready_to_switch: Host, recorded: list[dict[str, object]], given: list[dict[str, object]], known: list[dict[str, object]]
+) -> None:
+    host = ready_to_switch
+    Ledger(host.paths).note_schema("r2", {"tool": "alembic", "heads": ["0003"], "migrations": recorded})
+    rollout(host.stage(release="r2", migrations=given))
+    assert host.record("r2")["schema"]["migrations"] == known
+
+
 def test_without_the_lease_nothing_starts(ready_to_switch: Host) -> None:
     ready_to_switch.clock.now += 61
     with fails("LEASE_LOST"):
