@@ -252,7 +252,7 @@ class Host:
         """Return a stage with options for whichever module; `params` win."""
         content = asdict(bundle(tag))
         login = {"registry_username": "", "registry_password": ""}
-        own = {
+        own: dict[str, Any] = {
             "run": "run1",
             "owner": "alice@laptop",
             "release": "",
