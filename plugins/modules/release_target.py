@@ -154,8 +154,10 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[st
     way = _schema.distance(_schema.known_migrations(ledger.releases), heads, revision)
     if way.harmless:
         return None
-    by = next((r["id"] for r in reversed(ledger.releases) if _is_for(stage, r, revision)), None)
-    if wanted == "downgrade" and image.tool == _schema.ALEMBIC and not way.problem and by and len(heads) == 1:
+    by = None
+    if image.tool == _schema.ALEMBIC and not way.problem and len(heads) == 1:
+        by = next((r["id"] for r in reversed(ledger.releases) if _is_for(stage, r, revision)), None)
+    if wanted == "downgrade" and by:
         return {"by": by, "to": heads[0], "revision": revision}
     why = way.problem or f"since it was live, {len(way.crossed)} migrations changed what it was made for"
     raise ReleaseError(
@@ -193,14 +195,14 @@ def _ways_out(ledger: Ledger, target: Record, way: _schema.Distance, by: Optiona
         if (record.get("schema") or {}).get("backup") and first in {m["revision"] for m in record["schema"]["migrations"]}
     ]
     ways = ["1. go forward: deploy a release with the fault mended"]
-    if by and not way.problem:
+    if by:
         ways.append(f"2. -e schema=downgrade: {by}'s image undoes the migrations, after a backup; what they added is lost")
     else:
-        ways.append("2. (-e schema=downgrade is not possible: no release on this host knows the way back)")
+        ways.append("2. (-e schema=downgrade is not possible: no release on this host is known to have the way back)")
     if backups:
         when = f"{backups[0][:4]}-{backups[0][4:6]}-{backups[0][6:8]} {backups[0][9:11]}:{backups[0][11:13]} UTC"
         ways.append(
-            f"3. playbooks/restore.yml -e backup={backups[0]}, from before them: what was written since {when} is lost; then -e schema=keep"
+            f"3. playbooks/restore.yml -e backup={backups[0]}, from before them, then this again: what was written since {when} is lost"
         )
     else:
         ways.append(
