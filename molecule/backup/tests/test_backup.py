@@ -124,7 +124,8 @@ def test_a_timer_makes_backups_that_are_proved_under_load(app: App, taken: dict[
 
 
 def test_copies_off_the_host_are_encrypted_and_come_back(app: App, taken: dict[str, Any]) -> None:
-    assert app.host.run(["grep", "--recursive", "--quiet", CANARY, REPOSITORY]).returncode == 1
+    for plain in (CANARY, "PGDMP"):
+        assert app.host.run(["grep", "--recursive", "--quiet", plain, REPOSITORY]).returncode == 1
     reader = f"docker exec -i {app.name}-data-postgres-1 pg_restore --file=-"
     assert CANARY in app.on_host("sh", "-c", f"{reader} < {folder(app)}/{taken['id']}.dump")
     app.on_host("sh", "-c", f"rm {folder(app)}/{taken['id']}.*")
@@ -198,7 +199,7 @@ def wrong_password(app: App) -> Iterator[None]:
             "BACKUP_FAILED",
             "backup",
             marks=pytest.mark.fault(
-                row=26,
+                row=29,
                 fault="PostgreSQL is down when a backup is due",
                 code="BACKUP_FAILED",
                 serves="whatever serves",
@@ -210,7 +211,7 @@ def wrong_password(app: App) -> Iterator[None]:
             "DISK_SPACE",
             "backup",
             marks=pytest.mark.fault(
-                row=26,
+                row=29,
                 fault="the disk is full when a backup is due",
                 code="DISK_SPACE",
                 serves="the live release",
@@ -222,7 +223,7 @@ def wrong_password(app: App) -> Iterator[None]:
             "OFFSITE_FAILED",
             "copy off this host",
             marks=pytest.mark.fault(
-                row=26,
+                row=29,
                 fault="a backup cannot be copied off the host",
                 code="OFFSITE_FAILED",
                 serves="the live release",
@@ -266,6 +267,7 @@ def test_the_live_database_goes_back_to_a_backup(app: App) -> None:
     assert has(app, "before") and not has(app, "after")
     _, kept = databases(app)
     assert kept.startswith("backup_before_") and has(app, "after", kept)
+    assert "20260101T000000Z.dump" not in app.on_host("ls", folder(app))
     assert f"the database {kept}" in said(play) and "Not in it: everything written after" in said(play)
     app.settle()
     assert manifests(app)[-1]["kind"] == "restore" and not is_maintained(app)
@@ -291,7 +293,7 @@ def test_a_backup_that_a_release_cannot_live_with_keeps_users_out(app: App) -> N
 
 
 @pytest.mark.fault(
-    row=26,
+    row=29,
     fault="a dump was damaged on the disk",
     code="BACKUP_DAMAGED",
     serves="the live release",

@@ -29,7 +29,7 @@ def elsewhere() -> App:
 
 
 @pytest.mark.fault(
-    row=25, fault="database elsewhere shows a certificate of another authority", code="DB_UNREACHABLE", serves="–", says="what libpq says"
+    row=30, fault="database elsewhere shows a certificate of another authority", code="DB_UNREACHABLE", serves="–", says="what libpq says"
 )
 def test_provisioning_tells_that_the_database_does_not_prove_itself(elsewhere: App) -> None:
     play = elsewhere.play("provision", app_database_ca=another_authority()).failed_with("DB_UNREACHABLE")
@@ -49,7 +49,7 @@ def test_a_release_is_deployed(elsewhere: App) -> None:
 
 
 @pytest.mark.fault(
-    row=25,
+    row=30,
     fault="the certificate of a database elsewhere is not trusted",
     code="DB_UNREACHABLE",
     serves="the old release",

@@ -17,7 +17,7 @@ def rows(app: App) -> None:
 
 
 @pytest.mark.fault(
-    row=26, fault="image of another PostgreSQL major", code="PG_MAJOR_UPGRADE", serves="the old release", says="both majors, the command"
+    row=61, fault="image of another PostgreSQL major", code="PG_MAJOR_UPGRADE", serves="the old release", says="both majors, the command"
 )
 def test_an_image_of_another_major_is_refused(app: App) -> None:
     before = app.fingerprint()
@@ -35,7 +35,7 @@ def test_nothing_is_upgraded_that_was_not_confirmed(app: App) -> None:
 
 
 @pytest.mark.fault(
-    row=26,
+    row=62,
     fault="the new PostgreSQL does not start in the place of the old one",
     code="UPGRADE_FAILED",
     serves="the old release, after the maintenance page",

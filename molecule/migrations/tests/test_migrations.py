@@ -260,6 +260,33 @@ def test_a_database_that_dies_after_the_migration(app: App, background: ThreadPo
     app.assert_tidy()
 
 
+@pytest.mark.fault(
+    row=52,
+    fault="rollback across a contract migration",
+    code="ROLLBACK_SCHEMA",
+    serves="the new release",
+    says="the migrations, and each way out",
+)
+def test_a_rollback_to_what_misses_something_is_refused_until_it_is_undone(app: App) -> None:
+    live, running = app.live, app.running()
+    said = " ".join(app.rollback().failed_with("ROLLBACK_SCHEMA").output.split())
+    for words in (
+        BLOCKED,
+        "0004 (unknown)",
+        "1. go forward",
+        "2. -e schema=downgrade",
+        "3. playbooks/restore.yml -e backup=",
+        "-e schema=keep",
+    ):
+        assert words in said, said
+    assert (app.live, app.running(), app.revision) == (live, running, "0005")
+    made = backups(app)
+    app.rollback(schema="downgrade").succeeded()
+    assert (app.releases[app.live]["tag"], app.revision, len(backups(app) - made)) == ("expand", "0003", 1)
+    assert "note" in columns(app)
+    app.assert_tidy()
+
+
 def columns(app: App) -> str:
     """Every column of the app's schema, so that half a migration would show."""
     fields = "table_name, column_name, data_type"
