@@ -48,19 +48,26 @@ SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COL
        || ' CONNECTION LIMIT ' || datconnlimit
 FROM pg_database d WHERE datname = {live} \\gexec
 """
-_PROPERTIES = """
-SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {new}) FROM pg_database WHERE datname = {live} AND datacl IS NOT NULL \\gexec
-SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, {new},
-              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-       || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-FROM pg_database, aclexplode(datacl) WHERE datname = {live} AND grantee <> datdba \\gexec
+# Statements that give one database the settings of another, and of roles in it.
+SETTINGS = """
 SELECT format(CASE setrole WHEN 0 THEN 'ALTER DATABASE %1$I' ELSE 'ALTER ROLE %2$I IN DATABASE %1$I' END || ' SET %3$I TO %4$s', {new},
               pg_get_userbyid(setrole), name, CASE WHEN name IN ('search_path', 'temp_tablespaces', 'session_preload_libraries',
               'local_preload_libraries') THEN value ELSE quote_literal(value) END)
 FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) AS line,
      LATERAL (SELECT split_part(line, '=', 1) AS name, substr(line, strpos(line, '=') + 1) AS value) AS pair
-WHERE datname = {live} \\gexec
+WHERE datname = {live}
 """
+_PROPERTIES = (
+    """
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {new}) FROM pg_database WHERE datname = {live} AND datacl IS NOT NULL \\gexec
+SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, {new},
+              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+       || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+FROM pg_database, aclexplode(datacl) WHERE datname = {live} AND grantee <> datdba \\gexec
+"""
+    + SETTINGS.rstrip()
+    + " \\gexec\n"
+)
 _DROP = "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE {which} \\gexec"
 _SWAP = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ({live}, {new}) AND pid <> pg_backend_pid();

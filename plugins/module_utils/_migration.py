@@ -133,6 +133,7 @@ class Migration:
 
     def _failed(self, code: str, how: str, todo: str, output: List[str]) -> ReleaseError:
         details = output[-SHOWN_LINES:]
+        invalid: Sequence[str] = ()
         if self._database is not None:
             transactions = [f"  {line}" for line in self._database.open_transactions()]
             details += ["open transactions in the database:", *transactions] if transactions else []
@@ -143,11 +144,11 @@ class Migration:
                 details.append(f"{error.code}: {error.what}")
             else:
                 details += [f"a session of it is still there: {line}" for line in left]
-                details += [self._told(after), *self._way_back()]
-                if after.invalid:
-                    return self._partial(f"the migration {how}, and left", after.invalid, details)
-                return ReleaseError(code, f"the migration of {self._image.title} {how}", todo, details)
+                details.append(self._told(after))
+                invalid = after.invalid
         details += self._way_back()
+        if invalid:
+            return self._partial(f"the migration {how}, and left", invalid, details)
         return ReleaseError(code, f"the migration of {self._image.title} {how}", todo, details)
 
     def _way_back(self) -> List[str]:

@@ -21,7 +21,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._command import r
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import SERVICE, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, write_json
-from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier
+from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier, literal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._steps import Steps
 from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Image, Volume, begun, record
 
@@ -47,15 +47,6 @@ WHERE datname = current_database() AND NOT rolsuper AND pid <> pg_backend_pid();
 """
 _OPEN = "ALTER DATABASE {name} CONNECTION LIMIT {limit};"
 _LIMIT = "SELECT datconnlimit FROM pg_database WHERE datname = current_database();"
-# What belongs to the database itself, which no dump has.
-_SETTINGS = """
-SELECT format(CASE setrole WHEN 0 THEN 'ALTER DATABASE %1$I' ELSE 'ALTER ROLE %2$I IN DATABASE %1$I' END || ' SET %3$I TO %4$s;', datname,
-              pg_get_userbyid(setrole), name, CASE WHEN name IN ('search_path', 'temp_tablespaces', 'session_preload_libraries',
-              'local_preload_libraries') THEN value ELSE quote_literal(value) END)
-FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) AS line,
-     LATERAL (SELECT split_part(line, '=', 1) AS name, substr(line, strpos(line, '=') + 1) AS value) AS pair
-WHERE datname = current_database();
-"""
 
 
 @dataclass(frozen=True)
@@ -242,7 +233,9 @@ def _make_roles(server: Database, wanted: _roles.Wanted) -> None:
 
 
 def _copy_settings(old: Database, new: Database) -> None:
-    new.query("\n".join(row[0] for row in old.query(_SETTINGS)))
+    # They belong to the database itself, so no dump has them.
+    name = literal(old.name)
+    new.query("\n".join(f"{row[0]};" for row in old.query(_backup_restore.SETTINGS.format(new=name, live=name) + ";")))
 
 
 def _stop(container: str) -> None:
