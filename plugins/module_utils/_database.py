@@ -250,7 +250,9 @@ def find_database(paths: AppPaths) -> Optional[Database]:
     except FileNotFoundError:
         return _bundled(paths)
     title = f"{elsewhere['host']}:{elsewhere['port']}"
-    return Database(paths.app, elsewhere["name"], elsewhere["user"], elsewhere["user"], title, image=elsewhere["image"])
+    # Sessions of a role that the app logs in as too are not a migration's alone: nobody ends them.
+    migrator = elsewhere["user"] if elsewhere["apart"] else None
+    return Database(paths.app, elsewhere["name"], elsewhere["user"], migrator, title, image=elsewhere["image"])
 
 
 def _bundled(paths: AppPaths) -> Optional[Database]:

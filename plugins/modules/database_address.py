@@ -32,6 +32,12 @@ options:
     description: Image to take the client programs from, of the server's major version or newer.
     type: str
     default: postgres:17
+  apart:
+    description:
+      - Whether migrations log in as the role of O(url), and the app as another one. Only then are all sessions of that role ended when a
+        migration failed; else they would be the app's as well.
+    type: bool
+    default: false
 requirements:
   - Python 3.9 or newer, on the host.
 attributes:
@@ -79,7 +85,7 @@ HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 DESCRIPTION = "database.json"
 
 
-def contents(url: str, authority: str, image: str) -> Dict[str, str]:
+def contents(url: str, authority: str, image: str, apart: bool = False) -> Dict[str, str]:
     """Return what each file shall hold; nothing when the database is not elsewhere.
 
     Raises:
@@ -91,7 +97,7 @@ def contents(url: str, authority: str, image: str) -> Dict[str, str]:
         address = _address.parse(url)
     except ValueError as error:
         raise ReleaseError("CONFIG", f"app_database_url: {error}", "set it from the vault (group_vars/all/vault.yml)") from None
-    told = {"image": image, "name": address.name, "user": address.user, "host": address.host, "port": address.port}
+    told = {"image": image, "name": address.name, "user": address.user, "host": address.host, "port": address.port, "apart": apart}
     files = {"service.conf": address.service(), DESCRIPTION: json.dumps(told, indent=2, sort_keys=True) + "\n"}
     if address.proves_itself:
         files["root.crt"] = authority.strip() + "\n" if authority else _host_authorities()
@@ -139,12 +145,13 @@ def main() -> None:
             "url": {"type": "str", "default": "", "no_log": True},
             "authority": {"type": "str", "default": ""},
             "image": {"type": "str", "default": "postgres:17"},
+            "apart": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     p = module.params
     try:
-        result = work(AppPaths(p["app"]), contents(p["url"], p["authority"], p["image"]), module.check_mode)
+        result = work(AppPaths(p["app"]), contents(p["url"], p["authority"], p["image"], p["apart"]), module.check_mode)
     except ReleaseError as error:
         module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}", code=error.code)
     module.exit_json(**result)

@@ -5,6 +5,7 @@ import json
 import select
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -222,9 +223,11 @@ def test_the_database_that_runs_here(paths: AppPaths, engine: FakeEngine) -> Non
     assert without.migrator is None
 
 
-def test_an_address_wins(paths: AppPaths, engine: FakeEngine) -> None:
+@pytest.mark.parametrize("apart", [True, False])
+def test_an_address_wins(paths: AppPaths, engine: FakeEngine, apart: bool) -> None:
     engine.projects["shop-data"] = [postgres()]
     paths.database.mkdir()
-    told = {"image": "postgres:17", "name": "shop", "user": "owner", "host": "db.example.com", "port": 5432}
+    told = {"image": "postgres:17", "name": "shop", "user": "owner", "host": "db.example.com", "port": 5432, "apart": apart}
     (paths.database / "database.json").write_text(json.dumps(told))
-    assert find_database(paths) == ELSEWHERE
+    # Sessions of a role that is the app's as well are not ended with a migration.
+    assert find_database(paths) == replace(ELSEWHERE, migrator="owner" if apart else None)
