@@ -10,11 +10,14 @@ docker compose --project-name "$1-data" down --volumes --timeout 5 >/dev/null 2>
 docker rm --force --volumes "$1-data-postgres-upgrade" >/dev/null 2>&1
 # Volumes of an earlier major, which no Compose file names any more.
 docker volume ls --quiet --filter "label=com.docker.compose.project=$1-data" | xargs --no-run-if-empty docker volume rm >/dev/null
-systemctl disable --quiet --now "fairlead-backup-$1.timer" >/dev/null 2>&1 || true
+units=/etc/systemd/system/fairlead-backup-$1
+if [ -e "$units.timer" ]; then
+  systemctl disable --quiet --now "fairlead-backup-$1.timer"
+  systemctl stop "fairlead-backup-$1.service"
+  rm "$units.service" "$units.timer"
+  systemctl daemon-reload
+fi
 rm -rf "/opt/fairlead/$1" "/var/lib/fairlead/$1"
-rm -f "/etc/systemd/system/fairlead-backup-$1.service" "/etc/systemd/system/fairlead-backup-$1.timer"
-systemctl daemon-reload
-systemctl reset-failed "fairlead-backup-$1.service" >/dev/null 2>&1 || true
 """
 
 

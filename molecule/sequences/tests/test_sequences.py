@@ -154,7 +154,7 @@ def app() -> App:
 def manifests(app: App) -> list[str]:
     """Return the files that say what the backups hold, oldest first."""
     place = f"/opt/fairlead/{app.name}/backups"
-    return sorted(app.on_host("sh", "-c", f"find {place} -name '2*.json' 2>/dev/null || true").split())
+    return sorted(app.on_host("sh", "-c", f"if [ -d {place} ]; then find {place} -name '2*.json'; fi").split())
 
 
 def go_to_the_start(app: App) -> None:
