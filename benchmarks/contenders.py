@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab import removal, secret
 from lab.registry import PASSWORD_FILE, REGISTRY, USER
-from lab.story import App, Play, inventory_of, play
+from lab.story import App, Play, play
 
 SCRIPT = Path(__file__).with_name("script.sh")
 SCRIPT_SECONDS = 120
@@ -87,7 +87,7 @@ class Fairlead(Contender):
         """Run a playbook; return its seconds and what it left. Raises BenchError when it failed."""
         with _no_connection_yet():
             begin = time.monotonic()
-            done = play(playbook, "-e", f"app_name={self.app.name}", *UNWATCHED, *words, inventory=inventory_of(self.app.host.name))
+            done = play(playbook, "-e", f"app_name={self.app.name}", *UNWATCHED, *words, host=self.app.host.name)
             seconds = time.monotonic() - begin
         if done.code:
             raise BenchError(f"{playbook} {' '.join(words)} failed:\n{done.output[-3000:]}")

@@ -14,6 +14,7 @@ from statistics import median
 
 from benchmarks.contenders import UNPLANNED, BenchError, Contender, Fairlead, Script
 from benchmarks.measurements import Outcome, Series
+from lab import hosts
 from lab.__main__ import up
 from lab.docker import LabError
 from lab.probe import ProbeError
@@ -101,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--runs", type=_positive, default=10, metavar="N", help="runs of each (%(default)s)")
     top.add_argument("--rate", type=float, default=100, help="requests a second (%(default)s)")
-    top.add_argument("--host", default="vps1", help="the lab host to use (%(default)s)")
+    top.add_argument("--host", default=hosts.DEFAULT, help="the lab host to use (%(default)s)")
     return top
 
 
@@ -116,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print table and JSON, and return the exit code: 0 only when no request failed."""
     options = parser().parse_args(arguments)
     try:
-        up(list(dict.fromkeys(["vps1", options.host])))
+        up([options.host])
         outcome = Bench(options.host, options.rate).run(options.runs)
     except (BenchError, LabError, ProbeError, AssertionError) as error:
         print(f"bench: {error}", file=sys.stderr)

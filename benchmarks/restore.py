@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.contenders import BenchError
-from lab import removal
+from lab import hosts, removal
 from lab.__main__ import up
 from lab.docker import LabError
-from lab.hosts import Host
 from lab.steps import note, step
 from lab.story import App, Play
 
@@ -99,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     top = argparse.ArgumentParser(prog="bin/bench restore", description="Times backup, drill and restore of a filled database.")
     top.add_argument("--gigabytes", type=float, default=1, metavar="N", help="size of the database, at least (%(default)s)")
-    top.add_argument("--host", default="vps1", help="the lab host to use (%(default)s)")
+    top.add_argument("--host", default=hosts.DEFAULT, help="the lab host to use (%(default)s)")
     return top
 
 
@@ -121,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print figures and JSON, and return the exit code."""
     options = parser().parse_args(arguments)
     try:
-        up(list(dict.fromkeys(["vps1", Host(options.host).name])))
+        up([options.host])
         bench = Bench(options.host)
         try:
             figures = bench.run(options.gigabytes)

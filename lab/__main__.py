@@ -24,8 +24,8 @@ def up(names: Sequence[str]) -> None:
     registry.ensure()
     registry.fill_mirror()
     hosts.ensure(names)
-    for number, name in enumerate(names):  # the first host is the main one
-        inventory.write([name], paths.INVENTORY if number == 0 else paths.STATE / f"inventory_{name}")
+    for name in names:
+        inventory.write([name], inventory.folder_of(name))
     releases.ensure()
 
 
@@ -86,12 +86,12 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="show the containers")
     commands.add_parser("hosts", help="show the hosts and how to log in")
     command = commands.add_parser("reset", help="replace a host with a bare one")
-    command.add_argument("host")
+    command.add_argument("host", nargs="?", default=hosts.DEFAULT, help="default: %(default)s")
     command = commands.add_parser("discard", help="take a host away")
     command.add_argument("host")
     command = commands.add_parser("remove", help="take an app off a host; engine and proxy stay")
     command.add_argument("app")
-    command.add_argument("--host", default=HOSTS[0], help="default: %(default)s")
+    command.add_argument("--host", default=hosts.DEFAULT, help="default: %(default)s")
     command = commands.add_parser("releases", help="build and push releases")
     command.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     command = commands.add_parser("images", help="have the images")

@@ -8,11 +8,11 @@ import textwrap
 import time
 from collections.abc import Sequence
 
-from lab import paths, removal, results
+from lab import hosts, inventory, paths, removal, results
 from lab.__main__ import up
 from lab.docker import LabError
 from lab.probe import ProbeError, Report
-from lab.story import App, Play, inventory_of, play
+from lab.story import App, Play, play
 
 LOG = paths.STATE / "demo.log"
 RATE = 100  # requests a second
@@ -30,7 +30,6 @@ class Demo:
     def __init__(self, host: str) -> None:
         self.app = App("demo", host)
         self.seconds: dict[str, float] = {}
-        self._inventory = inventory_of(host)
         self._chapter = 0
 
     def tell(self) -> None:
@@ -107,10 +106,10 @@ class Demo:
         self._farewell()
 
     def _introduce(self) -> None:
-        relative = self._inventory.relative_to(paths.REPOSITORY), paths.VAULT_PASSWORD.relative_to(paths.REPOSITORY)
+        folder, password = (_relative(str(path)) for path in (inventory.folder_of(self.app.host.name), paths.VAULT_PASSWORD))
         print(f"\nFairlead on {self.app.host.name}, a stand-in for a VPS, over SSH. Everything printed: {_relative(str(LOG))}")
         print("To run the commands below by yourself, in this directory:")
-        print(f"   export PATH=$PWD/.venv/bin:$PATH ANSIBLE_INVENTORY={relative[0]} ANSIBLE_VAULT_PASSWORD_FILE={relative[1]}")
+        print(f"   export PATH=$PWD/.venv/bin:$PATH ANSIBLE_INVENTORY={folder} ANSIBLE_VAULT_PASSWORD_FILE={password}")
 
     def _farewell(self) -> None:
         address, domain = self.app.host.address, self.app.domain
@@ -125,7 +124,7 @@ class Demo:
         command = shlex.join(["ansible-playbook", f"playbooks/{playbook}.yml", *arguments])
         print(f"   $ {command}", flush=True)
         begin = time.monotonic()
-        done = play(playbook, *arguments, inventory=self._inventory)
+        done = play(playbook, *arguments, host=self.app.host.name)
         self.seconds[name] = time.monotonic() - begin
         with LOG.open("a") as log:
             log.write(f"$ {command}\n{done.output}\nexit code {done.code} after {self.seconds[name]:.1f} s\n\n")
@@ -169,7 +168,7 @@ def _relative(text: str) -> str:
 def prepare(host: str) -> Demo:
     """Have the lab up with this host, and nothing left of an earlier demo."""
     print("Setting up the lab (the first time builds images: some minutes)", flush=True)
-    up(list(dict.fromkeys(["vps1", host])))
+    up([host])
     demo = Demo(host)
     removal.remove(demo.app)
     LOG.write_text("")
@@ -179,7 +178,7 @@ def prepare(host: str) -> Demo:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tell the story and return the exit code."""
     parser = argparse.ArgumentParser(prog="bin/demo", description="Provision, deploy, fail, roll back: under load.")
-    parser.add_argument("--host", default="vps1", help="the lab host to use (%(default)s)")
+    parser.add_argument("--host", default=hosts.DEFAULT, help="the lab host to use (%(default)s)")
     options = parser.parse_args(arguments)
     begin = time.monotonic()
     try:

@@ -1,5 +1,6 @@
 """The lab's machines: systemd containers that look like a fresh VPS, reached over SSH like one."""
 
+import os
 import re
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from lab.secret import ssh_key
 from lab.steps import note, step
 
 USER = "ops"
+# Where apps and scenarios are unless they say so: bin/test runs scenarios on two hosts side by side.
+DEFAULT = os.environ.get("FAIRLEAD_HOST", "vps1")
 BOOT_SECONDS = 60
 # Machines whose engine has a disk of its own, small and in memory, for tests that fill it. It is empty after a power cut.
 SMALL_DISKS = {"vps9": "size=1600m,nr_inodes=150k"}

@@ -106,7 +106,12 @@ def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _block)
 
 
-def write(names: Iterable[str], folder: Path = paths.INVENTORY) -> None:
+def folder_of(host: str) -> Path:
+    """Return the folder of a host's own inventory."""
+    return paths.STATE / f"inventory_{host}"
+
+
+def write(names: Iterable[str], folder: Path) -> None:
     """Write an inventory whose three groups hold these hosts.
 
     Raises:

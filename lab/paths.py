@@ -16,7 +16,6 @@ SSH_KEY = STATE / "id_ed25519"
 CA_CERTIFICATE = STATE / "ca.crt"
 CA_KEY = STATE / "ca.key"
 VAULT_PASSWORD = STATE / "vault_password"
-INVENTORY = STATE / "inventory"
 REGISTRY = STATE / "registry"
 
 

@@ -15,8 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lab import invariants, paths
-from lab.hosts import Host
+from lab import hosts, invariants, inventory, paths
 from lab.probe import RunningProbe, running
 
 PLAY_SECONDS = 900
@@ -47,15 +46,10 @@ class Play:
         return self
 
 
-def inventory_of(host: str) -> Path:
-    """Return the folder of a lab host's own inventory: the main host has the plain name."""
-    return paths.INVENTORY if host == "vps1" else paths.STATE / f"inventory_{host}"
-
-
 def invocation(
     playbook: str,
     *arguments: str,
-    inventory: Path = paths.INVENTORY,
+    host: str = hosts.DEFAULT,
     vault_password: Path = paths.VAULT_PASSWORD,
     yielding: bool = False,
 ) -> tuple[list[str], dict[str, str]]:
@@ -64,12 +58,12 @@ def invocation(
     Args:
         playbook: its name, without folder and suffix.
         arguments: more words for ansible-playbook.
-        inventory: which one to use.
+        host: the one whose inventory is used.
         vault_password: file with the vault's password.
         yielding: let other processes go first. A controller is a machine of its own; here it shares the cores with the
             host, whose users are what a story is about.
     """
-    command = ["ansible-playbook", "-i", str(inventory), "--vault-password-file", str(vault_password)]
+    command = ["ansible-playbook", "-i", str(inventory.folder_of(host)), "--vault-password-file", str(vault_password)]
     environment = {"ANSIBLE_CONFIG": str(paths.REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     words = [*(["nice", "-n", "10"] if yielding else []), *command, f"playbooks/{playbook}.yml", *arguments]
     return words, {**os.environ, **environment}
@@ -101,10 +95,10 @@ class App:
         variables: more variables for every playbook, on top of the lab's inventory.
     """
 
-    def __init__(self, name: str, host: str = "vps1", variables: dict[str, Any] | None = None) -> None:
+    def __init__(self, name: str, host: str = hosts.DEFAULT, variables: dict[str, Any] | None = None) -> None:
         self.name = name
         self.domain = f"{name}.lab"
-        self.host = Host(host)
+        self.host = hosts.Host(host)
         self._variables = {"app_name": name, **(variables or {})}
 
     def play(self, playbook: str, *arguments: str, **variables: Any) -> Play:
@@ -117,7 +111,7 @@ class App:
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"inventory": inventory_of(self.host.name), "yielding": True}
+        return {"host": self.host.name, "yielding": True}
 
     def _words(self, variables: dict[str, Any]) -> tuple[str, str]:
         return "-e", json.dumps({**self._variables, **variables})

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import paths
 from lab.story import App, Play, play
 
-BARE = paths.STATE / "inventory_vps2"
+BARE = "vps2"
 
 MOVING = ["latest", "stable", "main", ""]
 HOSTILE = ["v1;touch x", "$(id)", "-x", "a b", "x" * 300, "{{ lookup('pipe', 'touch /tmp/fairlead-pwned') }}"]
@@ -85,7 +84,7 @@ def test_a_wrong_vault_password(app: App, tmp_path: Path) -> None:
 
 
 def test_a_host_without_docker() -> None:
-    result = play("deploy", "-e", "image_tag=v1", inventory=BARE).failed_with("PREFLIGHT")
+    result = play("deploy", "-e", "image_tag=v1", host=BARE).failed_with("PREFLIGHT")
     for text in ("COMMAND_MISSING: docker is not installed", "NOT_PROVISIONED", "playbooks/provision.yml"):
         assert text in result.output
 
