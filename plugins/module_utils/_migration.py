@@ -120,12 +120,16 @@ class Migration:
     def revision(self) -> List[str]:
         """Return what the database is at afterwards, with nothing of the migration left in it; empty when that is not known.
 
+        A session that would not end is warned of: the migration itself is done.
+
         Raises:
             ReleaseError: MIGRATION_PARTIAL when there are indexes that do not work.
         """
         if self._database is None:
             return []
-        self._database.end_migrations()
+        left = self._database.end_migrations()
+        if left:
+            self._stage.warnings.append(f"SESSION_LEFT: the migration is done, and sessions of it did not end: {'; '.join(left)}")
         after = self._look()
         if after.invalid:
             raise self._partial("the migration left", after.invalid)

@@ -165,6 +165,13 @@ def test_nothing_of_it_is_left_afterwards(host: Host) -> None:
         run.revision()
 
 
+def test_a_session_that_will_not_end_is_warned_of(host: Host) -> None:
+    host.database.sessions = ["pid 8: VACUUM"]
+    stage = stage_of(host)
+    assert Migration(stage, Image(host, DONE), host.database).revision() == ["0002"]  # type: ignore[arg-type]
+    assert stage.warnings == ["SESSION_LEFT: the migration is done, and sessions of it did not end: pid 8: VACUUM"]
+
+
 def test_of_a_database_that_nobody_knows_nothing_is_claimed(host: Host) -> None:
     run = migration(host, Image(host, BROKE), known=False)
     with fails("MIGRATION_FAILED") as caught, run.alone(["anything"]):
