@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_state, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, sync_directory
 
@@ -42,10 +42,10 @@ class Offsite:
     @classmethod
     def of(cls, paths: AppPaths) -> Optional[Offsite]:
         """Return where the app's copies go, or None when they stay here."""
-        told = _backup.settings(paths).get("restic")
+        told = _backup_state.settings(paths).get("restic")
         if not told:
             return None
-        folder = _backup.settings_file(paths).parent
+        folder = _backup_state.settings_file(paths).parent
         environment = json.loads((folder / "restic_environment.json").read_text(encoding="utf-8"))
         return cls(paths.app, told["repository"], folder / "restic_password", environment, told["keep"])
 
@@ -58,7 +58,7 @@ class Offsite:
         self._ensure()
         # Locks of runs that were killed; those of others stay.
         self._restic("unlock", seconds=QUESTION_SECONDS)
-        files = (str(_backup.dump_of(paths, identifier)), str(_backup.manifest_of(paths, identifier)))
+        files = (str(_backup_store.dump_of(paths, identifier)), str(_backup_store.manifest_of(paths, identifier)))
         self._restic("backup", "--quiet", "--tag", self.app, *files)
         rules = [word for period, number in sorted(self.keep.items()) for word in (f"--keep-{period}", str(number))]
         if rules:
@@ -70,7 +70,7 @@ class Offsite:
         Raises:
             ReleaseError: OFFSITE_FAILED.
         """
-        return max(self._copies(), key=_backup.order, default=None)
+        return max(self._copies(), key=_backup_store.order, default=None)
 
     def has(self, identifier: str) -> bool:
         """Tell whether there is a copy of a backup.
@@ -88,9 +88,9 @@ class Offsite:
         """
         snapshot, folder = self._copies()[identifier]
         paths.backups.mkdir(mode=0o700, exist_ok=True)
-        with _backup.alone(paths):
+        with _backup_store.alone(paths):
             # The manifest last: it is what says that there is a backup.
-            for final in (_backup.dump_of(paths, identifier), _backup.manifest_of(paths, identifier)):
+            for final in (_backup_store.dump_of(paths, identifier), _backup_store.manifest_of(paths, identifier)):
                 partial = final.with_name(f".{final.name}.partial")
                 try:
                     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
@@ -158,6 +158,6 @@ def copies(snapshots: Sequence[Mapping[str, Any]]) -> Dict[str, Tuple[str, str]]
     found: Dict[str, Tuple[str, str]] = {}
     for snapshot in snapshots:
         for path in map(Path, snapshot["paths"]):
-            if path.suffix == ".dump" and _backup.is_id(path.stem):
+            if path.suffix == ".dump" and _backup_store.is_id(path.stem):
                 found[path.stem] = (snapshot["id"], str(path.parent))
     return found

@@ -13,7 +13,7 @@ import json
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_state, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -52,34 +52,34 @@ def _take(paths: AppPaths) -> Dict[str, Any]:
         if database is None:
             raise ReleaseError("DB_UNREACHABLE", f"there is no database of {paths.app} here", "run playbooks/provision.yml")
     except ReleaseError as error:
-        _backup.record(paths, _backup.SCHEDULED, error)
+        _backup_state.record(paths, _backup_store.SCHEDULED, error)
         raise
-    return _backup.take(paths, database, _backup.SCHEDULED)
+    return _backup.take(paths, database, _backup_store.SCHEDULED)
 
 
 def _prune(paths: AppPaths) -> List[str]:
     try:
-        gone = _backup.prune(paths, int(_backup.settings(paths).get("keep", KEEP)))
+        gone = _backup_store.prune(paths, int(_backup_state.settings(paths).get("keep", KEEP)))
     except OSError as failure:
         error = ReleaseError("BACKUP_FAILED", f"old backups could not be removed: {failure}", f"look at {paths.backups}")
-        _backup.record(paths, "retention", error)
+        _backup_state.record(paths, "retention", error)
         raise error from failure
-    _backup.record(paths, "retention")
+    _backup_state.record(paths, "retention")
     return gone
 
 
 def _copy(paths: AppPaths, identifier: str) -> Optional[str]:
     offsite = Offsite.of(paths)
     if offsite is None:
-        if "offsite" in _backup.outcomes(paths):
-            _backup.record(paths, "offsite")  # that they once failed is of no interest where none are wanted
+        if "offsite" in _backup_state.outcomes(paths):
+            _backup_state.record(paths, "offsite")  # that they once failed is of no interest where none are wanted
         return None
     try:
         offsite.copy(paths, identifier)
     except ReleaseError as error:
-        _backup.record(paths, "offsite", error)
+        _backup_state.record(paths, "offsite", error)
         raise
-    _backup.record(paths, "offsite", backup=identifier)
+    _backup_state.record(paths, "offsite", backup=identifier)
     return offsite.repository
 
 

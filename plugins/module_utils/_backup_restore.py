@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _backup_store, _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -107,7 +107,7 @@ def obtain(paths: AppPaths, wanted: str, fetch: bool = True) -> Dict[str, Any]:
     Raises:
         ReleaseError: BACKUP_UNKNOWN, BACKUP_DAMAGED, or OFFSITE_FAILED.
     """
-    if wanted and not _backup.is_id(wanted):
+    if wanted and not _backup_store.is_id(wanted):
         raise ReleaseError("BACKUP_UNKNOWN", f"{wanted[:60]!r} is no id of a backup", "an id looks like 20260131T020000Z")
     manifest = _local(paths, wanted)
     if manifest is None:
@@ -119,21 +119,21 @@ def obtain(paths: AppPaths, wanted: str, fetch: bool = True) -> Dict[str, Any]:
             offsite.fetch(paths, there)
             manifest = _local(paths, there)
     if manifest is None:
-        known = ", ".join(found["id"] for found in _backup.manifests(paths)[:SHOWN_LINES]) or "none"
+        known = ", ".join(found["id"] for found in _backup_store.manifests(paths)[:SHOWN_LINES]) or "none"
         raise ReleaseError("BACKUP_UNKNOWN", f"there is no backup {wanted or 'at all'} of {paths.app}", f"there are: {known}")
-    dump = _backup.dump_of(paths, manifest["id"])
-    if dump.stat().st_size != manifest["bytes"] or _backup.sha256(dump) != manifest["sha256"]:
+    dump = _backup_store.dump_of(paths, manifest["id"])
+    if dump.stat().st_size != manifest["bytes"] or _backup_store.sha256(dump) != manifest["sha256"]:
         raise _damaged(dump, "is not what was written: its checksum differs")
     return manifest
 
 
 def _local(paths: AppPaths, wanted: str) -> Optional[Dict[str, Any]]:
-    found = _backup.manifests(paths)
+    found = _backup_store.manifests(paths)
     if not wanted:
         return next((manifest for manifest in found if manifest["kind"] != "restore"), None)
     manifest = next((manifest for manifest in found if manifest["id"] == wanted), None)
-    if manifest is None and _backup.dump_of(paths, wanted).exists():
-        raise _damaged(_backup.manifest_of(paths, wanted), "is damaged or gone")
+    if manifest is None and _backup_store.dump_of(paths, wanted).exists():
+        raise _damaged(_backup_store.manifest_of(paths, wanted), "is damaged or gone")
     return manifest
 
 
@@ -154,7 +154,7 @@ def require_space(database: Database, manifest: Mapping[str, Any]) -> None:
     if database.container is None:
         return
     data = _docker.engine().data
-    free = _backup.free_bytes(data)
+    free = _backup_store.free_bytes(data)
     if free < manifest["database_bytes"]:
         raise ReleaseError(
             "DISK_SPACE",
@@ -180,7 +180,7 @@ def restored(database: Database, paths: AppPaths, manifest: Mapping[str, Any]) -
         # What a run that was killed left is of no use to anybody.
         drop(database, _named(database, "restore", ""), prefix=True)
         create(database, name)
-        restore_dump(database, name, _backup.dump_of(paths, manifest["id"]))
+        restore_dump(database, name, _backup_store.dump_of(paths, manifest["id"]))
         compare(database, name, manifest, _backup.version_table(paths))
         yield name
     except ReleaseError as error:

@@ -11,7 +11,7 @@ import contextlib
 import shutil
 from typing import List
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_store, _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
@@ -176,4 +176,4 @@ def _remove_temporary(paths: AppPaths) -> None:
     for directory in paths.releases.glob(".*.new"):
         shutil.rmtree(directory, ignore_errors=True)
     remove_logins(paths)
-    _backup.clear_partial(paths)
+    _backup_store.clear_partial(paths)

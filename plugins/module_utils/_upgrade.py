@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _docker, _roles, _volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._backup import dump_of, take, version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup import take, version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import dump_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import SERVICE, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError

@@ -68,7 +68,7 @@ serving:
 
 import time
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _backup_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -90,7 +90,7 @@ def drill(stage: Stage) -> Result:
                 error.details,
             )
             if not stage.check_mode:
-                _backup.record(stage.paths, "drill", failure)
+                _backup_state.record(stage.paths, "drill", failure)
             raise failure from error
 
 
@@ -106,7 +106,7 @@ def _drill(stage: Stage) -> Result:
         with _backup_restore.restored(database, stage.paths, manifest):
             pass  # what is of interest is that it holds what it should
     seconds, rows = round(time.monotonic() - started, 2), all_rows(manifest["tables"])
-    _backup.record(stage.paths, "drill", backup=manifest["id"], seconds=seconds, rows=rows, bytes=manifest["bytes"])
+    _backup_state.record(stage.paths, "drill", backup=manifest["id"], seconds=seconds, rows=rows, bytes=manifest["bytes"])
     message = (
         f"backup {manifest['id']} ({manifest['kind']}) was restored and compared in {seconds:g} s: {rows} rows in "
         f"{len(manifest['tables'])} tables at {described(manifest['revision'])}, {manifest['bytes']} bytes. "

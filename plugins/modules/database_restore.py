@@ -113,7 +113,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
@@ -185,7 +185,7 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
             present = _backup.take(stage.paths, database, "restore")
             step.update(backup=present["id"], bytes=present["bytes"])
     # A scheduled backup, which would keep the database from being renamed, waits.
-    with _backup.alone(stage.paths), stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
+    with _backup_store.alone(stage.paths), stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
         kept, dropped = _backup_restore.swap(database, name)
     message = [f"Not in it: everything written after {manifest['at']}"]
     if present:

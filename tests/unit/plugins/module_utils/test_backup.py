@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_offsite, _backup_program, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
+    _backup_offsite,
+    _backup_program,
+    _backup_restore,
+    _backup_state,
+    _backup_store,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows, differences
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -37,9 +44,11 @@ def manifest(identifier: str, kind: str = "scheduled", **changes: Any) -> dict[s
 def made(paths: AppPaths, identifier: str, kind: str = "scheduled", content: bytes = b"dump") -> str:
     """Have a backup on the host, and return its id."""
     paths.backups.mkdir(exist_ok=True)
-    dump = _backup.dump_of(paths, identifier)
+    dump = _backup_store.dump_of(paths, identifier)
     dump.write_bytes(content)
-    write_state(_backup.manifest_of(paths, identifier), manifest(identifier, kind, sha256=_backup.sha256(dump), bytes=len(content)))
+    write_state(
+        _backup_store.manifest_of(paths, identifier), manifest(identifier, kind, sha256=_backup_store.sha256(dump), bytes=len(content))
+    )
     return identifier
 
 
@@ -69,46 +78,46 @@ MANUAL = [("manual", day(number)) for number in range(20, 12, -1)]
     ],
 )
 def test_what_goes(newest_first: list[tuple[str, str]], keep: int, gone: list[str]) -> None:
-    assert _backup.to_prune([manifest(identifier, kind) for kind, identifier in newest_first], keep) == gone
+    assert _backup_store.to_prune([manifest(identifier, kind) for kind, identifier in newest_first], keep) == gone
 
 
 def test_pruning_takes_dump_and_manifest(paths: AppPaths) -> None:
     for number in (1, 2, 3):
         made(paths, day(number))
     made(paths, f"{day(3)}-2")
-    assert _backup.prune(paths, 2) == [day(2), day(1)]
+    assert _backup_store.prune(paths, 2) == [day(2), day(1)]
     assert names(paths.backups) == sorted(f"{name}.{end}" for name in (day(3), f"{day(3)}-2") for end in ("dump", "json"))
 
 
 def test_only_whole_backups_count_newest_first(paths: AppPaths) -> None:
     for identifier in (day(1), f"{day(1)}-10", f"{day(1)}-2", day(2), day(3), day(4)):
         made(paths, identifier)
-    _backup.dump_of(paths, day(2)).unlink()
-    _backup.manifest_of(paths, day(3)).write_text("{}")
-    _backup.manifest_of(paths, day(4)).write_text('{"schema": 99}')
-    assert [found["id"] for found in _backup.manifests(paths)] == [f"{day(1)}-10", f"{day(1)}-2", day(1)]
+    _backup_store.dump_of(paths, day(2)).unlink()
+    _backup_store.manifest_of(paths, day(3)).write_text("{}")
+    _backup_store.manifest_of(paths, day(4)).write_text('{"schema": 99}')
+    assert [found["id"] for found in _backup_store.manifests(paths)] == [f"{day(1)}-10", f"{day(1)}-2", day(1)]
 
 
 def test_what_a_killed_run_left_is_removed_unless_one_is_under_way(paths: AppPaths) -> None:
-    _backup.clear_partial(paths)  # there is no directory yet
+    _backup_store.clear_partial(paths)  # there is no directory yet
     made(paths, day(1))
     left = [f".{day(2)}.partial", f"{day(2)}.dump"]
     for name in left:
         (paths.backups / name).touch()
     (paths.backups / "notes.dump").touch()  # somebody's own
-    with _backup.alone(paths):
-        _backup.clear_partial(paths)
+    with _backup_store.alone(paths):
+        _backup_store.clear_partial(paths)
         assert set(left) < set(names(paths.backups))
-    _backup.clear_partial(paths)
+    _backup_store.clear_partial(paths)
     assert names(paths.backups) == [f"{day(1)}.dump", f"{day(1)}.json", "notes.dump"]
 
 
 def test_who_waits_too_long_is_told_for_what(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_backup, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(_backup_store, "WAIT_SECONDS", 0)
     paths.backups.mkdir()
-    with fails("BACKUP_FAILED"), _backup.alone(paths), _backup.alone(paths):
+    with fails("BACKUP_FAILED"), _backup_store.alone(paths), _backup_store.alone(paths):
         raise AssertionError("two have the lock")
-    with fails("BACKUP_FAILED"), _backup.alone(paths, busy=lambda: True):
+    with fails("BACKUP_FAILED"), _backup_store.alone(paths, busy=lambda: True):
         raise AssertionError("a migration is under way")
 
 
@@ -154,15 +163,15 @@ FINE = {"ok": True, "at": "2026-01-31T02:00:00Z"}
     ],
 )
 def test_what_status_tells(outcomes: dict[str, Any], any_there: bool, hours: float, oldest: float | None, said: str | None) -> None:
-    told = _backup.judged(outcomes, any_there, hours, oldest)
+    told = _backup_state.judged(outcomes, any_there, hours, oldest)
     assert told == said if said is None else (told or "").startswith(said)
 
 
 def test_outcomes_are_kept_by_kind(paths: AppPaths) -> None:
     made(paths, day(1))
-    _backup.record(paths, "scheduled", ReleaseError("BACKUP_FAILED", "why", "do"))
-    _backup.record(paths, "drill", backup=day(1), seconds=2.5)
-    told = _backup.state(paths)
+    _backup_state.record(paths, "scheduled", ReleaseError("BACKUP_FAILED", "why", "do"))
+    _backup_state.record(paths, "drill", backup=day(1), seconds=2.5)
+    told = _backup_state.state(paths)
     assert (told["newest"]["id"], "tables" in told["newest"], told["count"]) == (day(1), False, 1)
     assert told["outcomes"]["drill"]["seconds"] == 2.5
     assert told["problem"].endswith("BACKUP_FAILED: why")
@@ -253,9 +262,9 @@ def test_looking_fetches_nothing(paths: AppPaths, offsite: dict[str, str]) -> No
 def test_a_damaged_backup_is_refused(paths: AppPaths, offsite: dict[str, str], broken: str) -> None:
     made(paths, day(1))
     if broken == "manifest":
-        _backup.manifest_of(paths, day(1)).write_text("{}")
+        _backup_store.manifest_of(paths, day(1)).write_text("{}")
     else:
-        _backup.dump_of(paths, day(1)).write_bytes(b"dunp" if broken == "dump" else b"dum")
+        _backup_store.dump_of(paths, day(1)).write_bytes(b"dunp" if broken == "dump" else b"dum")
     with fails("BACKUP_DAMAGED"):
         _backup_restore.obtain(paths, day(1))
 
@@ -286,9 +295,11 @@ def test_copies_are_found_by_the_backups_id() -> None:
 @pytest.fixture
 def scheduled(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> AppPaths:
     """A host where backups succeed and go off it."""
-    folder = _backup.settings_file(paths).parent
+    folder = _backup_state.settings_file(paths).parent
     folder.mkdir()
-    _backup.settings_file(paths).write_text('{"keep": 1, "oldest_hours": 50, "restic": {"repository": "/repo", "keep": {"daily": 2}}}')
+    _backup_state.settings_file(paths).write_text(
+        '{"keep": 1, "oldest_hours": 50, "restic": {"repository": "/repo", "keep": {"daily": 2}}}'
+    )
     (folder / "restic_environment.json").write_text('{"AWS_SECRET_ACCESS_KEY": "hidden-key"}')
     (folder / "restic_password").write_text("hidden-word")
     monkeypatch.setattr(_backup_program, "find_database", lambda _: DATABASE)
@@ -301,7 +312,7 @@ def test_a_scheduled_backup_is_kept_few_and_copied(scheduled: AppPaths) -> None:
     made(scheduled, day(1))
     told = _backup_program.back_up(scheduled)
     assert (told["ok"], told["id"], told["removed"], told["offsite"]) == (True, day(9), [day(1)], "/repo")
-    assert _backup.outcomes(scheduled)["offsite"]["backup"] == day(9)
+    assert _backup_state.outcomes(scheduled)["offsite"]["backup"] == day(9)
 
 
 def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,10 +324,10 @@ def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkey
     told = _backup_program.back_up(scheduled)
     assert (told["ok"], told["removed"], told["offsite"]) == (False, [day(1)], None)
     assert told["failures"][0]["details"] == ["Fatal: ******** is wrong", "and ********"]
-    assert "OFFSITE_FAILED" in (_backup.problem(scheduled) or "")
-    _backup.settings_file(scheduled).write_text('{"keep": 1, "oldest_hours": 50, "restic": null}')
+    assert "OFFSITE_FAILED" in (_backup_state.problem(scheduled) or "")
+    _backup_state.settings_file(scheduled).write_text('{"keep": 1, "oldest_hours": 50, "restic": null}')
     assert _backup_program.back_up(scheduled)["ok"]
-    assert "OFFSITE_FAILED" not in (_backup.problem(scheduled) or "")
+    assert "OFFSITE_FAILED" not in (_backup_state.problem(scheduled) or "")
 
 
 def test_without_a_database_it_fails_and_says_so(
@@ -327,4 +338,4 @@ def test_without_a_database_it_fails_and_says_so(
     scheduled.backups.mkdir()
     assert _backup_program.main(["--app", "shop"]) == 1
     assert "DB_UNREACHABLE" in capsys.readouterr().out
-    assert "DB_UNREACHABLE" in (_backup.problem(scheduled) or "")
+    assert "DB_UNREACHABLE" in (_backup_state.problem(scheduled) or "")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.database_backup import back_up
@@ -45,12 +45,12 @@ def test_a_drill_tells_what_it_proved(host: Host, proved: list[str]) -> None:
     result = drill(host.stage(backup=""))
     assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP["id"]], False, 3, 4)
     assert "3 rows in 1 tables at 0001, 4 bytes" in result["message"]
-    assert _backup.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
+    assert _backup_state.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
 
 
 def test_in_check_mode_nothing_is_restored(host: Host, proved: list[str]) -> None:
     assert drill(host.stage(check_mode=True, backup=""))["backup"] == BACKUP["id"]
-    assert not proved and not _backup.outcomes(host.paths)
+    assert not proved and not _backup_state.outcomes(host.paths)
 
 
 def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeyp
     monkeypatch.setattr(_backup_restore, "obtain", obtain)
     with fails("DRILL_FAILED"):
         drill(host.stage(backup=""))
-    assert "BACKUP_DAMAGED: its checksum differs" in (_backup.problem(host.paths) or "")
+    assert "BACKUP_DAMAGED: its checksum differs" in (_backup_state.problem(host.paths) or "")
 
 
 def test_a_backup_by_hand(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
