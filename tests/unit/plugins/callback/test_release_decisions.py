@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.callback.release import HostRun, code, outcome, problem, stage_of, text, work
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import HostRun, code, outcome, problem, stage_of, text, work
 from callback.fakes_callback import NONE, Task
 
 R12 = {"id": "r12", "tag": "v2"}
