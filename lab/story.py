@@ -19,6 +19,8 @@ from lab import hosts, invariants, inventory, paths
 from lab.probe import RunningProbe, running
 
 PLAY_SECONDS = 900
+# Whether stories that repeat themselves do so as often as was promised, or as often as fits into every run of the tests.
+THOROUGH = os.environ.get("FAIRLEAD_THOROUGH") == "1"
 EDGE_AUTHORITY = "/var/lib/fairlead-edge/data/caddy/pki/authorities/local/root.crt"
 
 
@@ -136,7 +138,7 @@ class App:
         return file
 
     @contextmanager
-    def load(self, rate: float = 100, **options: Any) -> Iterator[RunningProbe]:
+    def load(self, rate: float = 50, **options: Any) -> Iterator[RunningProbe]:
         """Keep load on the app during the block; afterwards the yielded probe has the report."""
         with running(connect=f"{self.host.address}:443", host=self.domain, ca=self.authority, rate=rate, **options) as probe:
             yield probe

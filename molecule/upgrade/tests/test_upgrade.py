@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.story import App, mixed_load_was_served
+from lab.story import THOROUGH, App, mixed_load_was_served
 
-SWITCHES = 20
+SWITCHES = 20 if THOROUGH else 8
 # Requests per second in total. Tells of a drop lasting 5 ms or more.
 RATE = 200
 VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "vars" / "main.yml").read_text())
