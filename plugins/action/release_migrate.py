@@ -31,5 +31,8 @@ class ActionModule(ActionBase):
             arguments["plan"] = {**plan, "pending": pending}
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         if self._task.diff and pending:
-            result["diff"] = {"prepared": _classes.shown(pending)}
+            if result.get("failed"):  # Ansible shows no difference of what failed
+                result["msg"] += f"\nThe SQL that was pending:\n{_classes.shown(pending)}"
+            else:
+                result["diff"] = {"prepared": _classes.shown(pending)}
         return result

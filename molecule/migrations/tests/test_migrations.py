@@ -143,7 +143,8 @@ def background() -> Iterator[ThreadPoolExecutor]:
 
 def test_what_is_pending_is_shown_with_its_sql_and_what_it_does(app: App) -> None:
     before = app.fingerprint()
-    play = app.deploy("contract", "--check", "--diff", allow_contract=True).succeeded()
+    allowed = app.deploy("contract", "--check", "--diff", allow_contract=True).succeeded()
+    refused = app.deploy("contract", "--check", "--diff").failed_with("CONTRACT_BLOCKED")
     for words in (
         "migration 0003 (after 0002): Add a color to items, and an index on it.",
         "class: expand",
@@ -156,7 +157,8 @@ def test_what_is_pending_is_shown_with_its_sql_and_what_it_does(app: App) -> Non
         "class: contract",
         f"{BLOCKED}: Dropping a column may break existing clients. [ban-drop-column]",
     ):
-        assert words in play.output, f"{words} is not in\n{play.output}"
+        for play in (allowed, refused):
+            assert words in play.output, f"{words} is not in\n{play.output}"
     assert app.fingerprint() == before
 
 

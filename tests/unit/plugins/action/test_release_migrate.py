@@ -20,7 +20,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def execute(self: ActionModule, module_args: dict[str, Any], task_vars: object) -> dict[str, Any]:
         calls.append(module_args)
-        return {"changed": True}
+        return {"failed": True, "msg": "CONTRACT_BLOCKED: why"} if module_args.get("app") == "blocked" else {"changed": True}
 
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
     monkeypatch.setattr(ActionModule, "_execute_module", execute)
@@ -49,6 +49,12 @@ def test_without_the_linter_each_is_unknown(sent: list[dict[str, Any]]) -> None:
 def test_the_difference_is_what_is_pending(sent: list[dict[str, Any]]) -> None:
     assert "-- class: contract" in run(diff=True, plan=PLAN)["diff"]["prepared"]
     assert "diff" not in run(diff=True, plan={"tool": "none", "pending": []})
+
+
+def test_a_failure_has_it_in_its_message(sent: list[dict[str, Any]]) -> None:
+    message = run(diff=True, app="blocked", plan=PLAN)["msg"]
+    assert message.startswith("CONTRACT_BLOCKED: why\n") and DROP["sql"] in message
+    assert run(app="blocked", plan=PLAN)["msg"] == "CONTRACT_BLOCKED: why"
 
 
 def test_a_missing_linter_is_told_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
