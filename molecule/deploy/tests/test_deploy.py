@@ -1,18 +1,21 @@
 """A deploy puts the release that was asked for into service, and only when there is something to do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from lab.removal import remove
 from lab.story import App
 
 
 @pytest.fixture(scope="module")
-def provisioned() -> App:
+def provisioned() -> Iterator[App]:
     """An app whose host is ready and that was never deployed."""
     app = App("undeployed")
     app.play("provision").succeeded()
-    return app
+    yield app
+    remove(app)
 
 
 def test_the_release_serves_over_tls(app: App) -> None:
