@@ -1,6 +1,6 @@
 """How long a deploy takes: `python -m benchmarks.deploy`.
 
-Beside one that looks for no migrations, and beside a hand-written script; all of it under load.
+Under load beside a hand-written script; without load beside one that looks for no migrations.
 """
 
 import argparse
@@ -40,23 +40,32 @@ class Bench:
         self.unplanned = Fairlead("bench-unplanned", host, *UNPLANNED)
         self.script = Script("bench-script", host)
         self.rate = rate
+        self.tags: dict[Contender, cycle[str]] = {contender: cycle(TAGS) for contender in (self.fairlead, self.unplanned, self.script)}
         self.step_seconds: dict[str, list[float]] = defaultdict(list)
 
     def run(self, runs: int) -> Outcome:
         """Measure. Raises BenchError when something went wrong that makes the seconds worthless."""
         self._prepare()
-        deploy, unplanned, script = map(Series, ("deploy.yml", "deploy.yml, nothing planned", "the same steps as one script"))
-        turns: list[tuple[Series, Contender]] = [(deploy, self.fairlead), (unplanned, self.unplanned), (script, self.script)]
-        for number, tag in zip(range(runs), cycle(TAGS), strict=False):
-            # By turns the first: what one leaves behind (caches, memory) must not always help the other.
-            for series, contender in turns if number % 2 == 0 else reversed(turns):
-                self._measure(series, contender.app, partial(self._deploy, contender, tag))
-                contender.check(tag)
+        deploy, script = Series("deploy.yml"), Series("the same steps as one script")
+        self._alternate(runs, [(deploy, self.fairlead), (script, self.script)], self.rate)
+        # What is compared here is less than a second, which load on shared cores would drown.
+        planned, unplanned = Series("deploy.yml, no load"), Series("deploy.yml, nothing planned")
+        self._alternate(runs, [(planned, self.fairlead), (unplanned, self.unplanned)], rate=0)
         repeats = min(runs, MOST_REPEATS)
-        same_again = self._repeat(Series("deploy.yml, same again"), repeats, lambda: self._same_again(tag))
+        live = next(self.tags[self.fairlead])
+        self.fairlead.deploy(live)
+        same_again = self._repeat(Series("deploy.yml, same again"), repeats, lambda: self._same_again(live))
         rollback = self._repeat(Series("rollback.yml"), repeats, lambda: self.fairlead.timed("rollback")[0])
         medians = {name: median(seconds) for name, seconds in self.step_seconds.items()}
-        return Outcome(deploy, unplanned, script, rollback, same_again, self._remote_calls(), medians)
+        return Outcome(deploy, script, planned, unplanned, rollback, same_again, self._remote_calls(), medians)
+
+    def _alternate(self, runs: int, turns: list[tuple[Series, Contender]], rate: float) -> None:
+        for number in range(runs):
+            # By turns the first: what one leaves behind (caches, memory) must not always help the other.
+            for series, contender in turns if number % 2 == 0 else reversed(turns):
+                tag = next(self.tags[contender])
+                self._measure(series, contender.app, partial(self._deploy, contender, tag, rate), rate)
+                contender.check(tag)
 
     def _prepare(self) -> None:
         for contender in (self.fairlead, self.unplanned, self.script):
@@ -66,19 +75,23 @@ class Bench:
                 contender.begin(FIRST_TAG)
                 contender.check(FIRST_TAG)
 
-    def _measure(self, series: Series, app: App, work: Callable[[], float]) -> None:
-        with app.load(self.rate, long_poll=LONG_POLL) as load:
+    def _measure(self, series: Series, app: App, work: Callable[[], float], rate: float) -> None:
+        if not rate:
+            series.add(work())
+            note(f"{series.name:<30} {series.seconds[-1]:6.2f} s")
+            return
+        with app.load(rate, long_poll=LONG_POLL) as load:
             seconds = work()
         series.add(seconds, load.report)
         note(f"{series.name:<30} {seconds:6.2f} s, {load.report.summary()}")
 
     def _repeat(self, series: Series, times: int, work: Callable[[], float]) -> Series:
         for _ in range(times):
-            self._measure(series, self.fairlead.app, work)
+            self._measure(series, self.fairlead.app, work, self.rate)
         return series
 
-    def _deploy(self, contender: Contender, tag: str) -> float:
-        if contender is not self.fairlead:
+    def _deploy(self, contender: Contender, tag: str, rate: float) -> float:
+        if contender is not self.fairlead or not rate:
             return contender.deploy(tag)
         seconds, done = self.fairlead.timed("deploy", "-e", f"image_tag={tag}", "-v")
         for name, value in steps(done.output).items():
@@ -100,7 +113,7 @@ class Bench:
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     top = argparse.ArgumentParser(
-        prog="bin/bench deploy", description="Times a deploy beside one without migrations and beside a script, under load."
+        prog="bin/bench deploy", description="Times a deploy beside a script, under load, and beside one that looks for no migrations."
     )
     top.add_argument("--runs", type=_positive, default=10, metavar="N", help="runs of each (%(default)s)")
     top.add_argument("--rate", type=float, default=100, help="requests a second (%(default)s)")
