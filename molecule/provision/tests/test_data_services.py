@@ -18,15 +18,15 @@ def password(name: str) -> str:
     return (paths.STATE / f"{name}_password").read_text().strip()
 
 
-def client(app: App, role: str, secret: str, statement: str) -> subprocess.CompletedProcess[str]:
-    """Ask as a container on the data network does, by password."""
-    session = ("--network", NETWORK, "--env", f"PGPASSWORD={secret}", "--entrypoint", "psql", "postgres:17")
+def client(app: App, role: str, whose: str, statement: str) -> subprocess.CompletedProcess[str]:
+    """Ask as a container on the data network does, by the password of `whose` name."""
+    session = ("--network", NETWORK, "--env", f"PGPASSWORD={password(whose)}", "--entrypoint", "psql", "postgres:17")
     address = ("--host", "postgres", "--username", role, "--dbname", "provision", "--no-password")
     return app.host.run(["docker", "run", "--rm", *session, *address, "--tuples-only", "--no-align", "--command", statement])
 
 
-as_app = partial(client, role="provision", secret=password("database"))
-as_migrator = partial(client, role="provision_migrator", secret=password("migrator"))
+as_app = partial(client, role="provision", whose="database")
+as_migrator = partial(client, role="provision_migrator", whose="migrator")
 
 
 def redis(app: App, *words: str, secret: str = "") -> str:
@@ -34,7 +34,9 @@ def redis(app: App, *words: str, secret: str = "") -> str:
     return app.on_host("docker", "exec", *(("--env", f"REDISCLI_AUTH={secret}") if secret else ()), REDIS, "redis-cli", *words).strip()
 
 
-as_redis_user = partial(redis, secret=password("redis"))
+def as_redis_user(app: App, *words: str) -> str:
+    """Ask Redis as the app does."""
+    return redis(app, *words, secret=password("redis"))
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +72,9 @@ def test_the_app_cannot_change_the_schema(app: App, table: str, statement: str) 
     assert as_app(app, statement=f"SELECT name FROM {table}").stdout == "kept\n"
 
 
-@pytest.mark.parametrize(("role", "secret"), [("provision_migrator", "database"), ("postgres", "migrator"), ("postgres", "database")])
-def test_nobody_logs_in_with_anothers_password(app: App, role: str, secret: str) -> None:
-    refused = client(app, role, password(secret), "SELECT 1")
+@pytest.mark.parametrize(("role", "whose"), [("provision_migrator", "database"), ("postgres", "migrator"), ("postgres", "database")])
+def test_nobody_logs_in_with_anothers_password(app: App, role: str, whose: str) -> None:
+    refused = client(app, role, whose, "SELECT 1")
     assert refused.returncode == 2
     assert "password authentication failed" in refused.stderr
 
