@@ -16,7 +16,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_census, _backup_state, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK, Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK, NOT_STARTED, Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, sync_directory
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
@@ -162,7 +162,8 @@ def _end(database: Database, dumping: Tuple[subprocess.Popen[bytes], Any], file:
     if code != 0:
         errors.seek(0)
         how = f"exit code {code}" if code is not None else f"no end within {DUMP_SECONDS:g} s"
-        words = errors.read().decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
+        said = file.read_bytes() if code == NOT_STARTED else errors.read()
+        words = said.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
         raise _failed(database, f"pg_dump failed ({how}) after {file.stat().st_size} bytes", words)
 
 

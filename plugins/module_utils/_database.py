@@ -24,11 +24,17 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import liter
 SERVICE = "postgres"
 MIGRATOR_LABEL = "fairlead.migrator"
 QUESTION_SECONDS = 10.0
+SCHEMA_SECONDS = 60.0
 # A program that was left alone, because who asked was killed, ends by itself after this.
 LONGEST_SECONDS = 6 * 3600
 # Time for a session to be gone after it was ended.
 SESSION_SECONDS = 5.0
 POLL_SECONDS = 0.1
+# Docker's exit code for a program that it could not start, and then its words are on standard output. Under load that passes:
+# https://github.com/opencontainers/runc/issues/1884
+NOT_STARTED = 126
+START_TRIES = 3
+START_PAUSE_SECONDS = 0.5
 # All sessions of this collection are named so; those of migrations never are.
 SESSION_NAME = "fairlead "
 # Locks of this kind belong to one database; any number that others do not use will do.
@@ -140,13 +146,8 @@ class Database:
         Raises:
             ReleaseError: DB_UNREACHABLE, or DB_QUERY_FAILED with the server's words.
         """
-        try:
-            done = run(self.command("psql", *PSQL, database=database, seconds=seconds), seconds + 10, stdin=sql)
-        except CommandTimeout as error:
-            raise self._unreachable(f"it did not answer within {seconds:g} s") from error
-        if done.code:
-            raise self._failed(done)
-        return list(csv.reader(io.StringIO(done.out)))
+        answer = self._ask(self.command("psql", *PSQL, database=database, seconds=seconds), seconds, sql)
+        return list(csv.reader(io.StringIO(answer)))
 
     def look(self, version_table: str = "alembic_version") -> State:
         """Ask what the database is like now.
@@ -162,14 +163,12 @@ class Database:
         """Return what changes with each change of the schema, whatever tool made it.
 
         Raises:
-            ReleaseError: DB_QUERY_FAILED.
+            ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
         """
         arguments = ("--schema-only", "--no-owner", "--no-privileges", "--no-comments")
-        done = run(self.command("pg_dump", *arguments, purpose="schema", seconds=60), 70)
-        if done.code:
-            raise self._failed(done)
+        schema = self._ask(self.command("pg_dump", *arguments, purpose="schema", seconds=SCHEMA_SECONDS), SCHEMA_SECONDS)
         # Comments tell versions, \restrict a random key.
-        lines = [line for line in done.out.splitlines() if line and not line.startswith(("--", "\\restrict", "\\unrestrict"))]
+        lines = [line for line in schema.splitlines() if line and not line.startswith(("--", "\\restrict", "\\unrestrict"))]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
     def open_transactions(self) -> List[str]:
@@ -215,7 +214,9 @@ class Database:
                 answer = session.stdout.readline().decode().strip() if ready else ""
                 if not answer:
                     raise self._unreachable("it did not answer when the lock for migrations was asked for")
-                if answer != "t":
+                if answer not in ("t", "f"):
+                    raise self._unreachable(answer)
+                if answer == "f":
                     raise ReleaseError(
                         "MIGRATION_BUSY",
                         f"another runner is migrating {self.name} at {self.title}",
@@ -226,10 +227,29 @@ class Database:
             finally:
                 session.stdin.close()
 
+    def _ask(self, command: Sequence[str], seconds: float, stdin: str = "") -> str:
+        """Return what a program of PostgreSQL prints.
+
+        Raises:
+            ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
+        """
+        try:
+            done = run(command, seconds + 10, stdin=stdin)
+            for _ in range(START_TRIES - 1):
+                if done.code != NOT_STARTED:
+                    break
+                time.sleep(START_PAUSE_SECONDS)
+                done = run(command, seconds + 10, stdin=stdin)
+        except CommandTimeout as error:
+            raise self._unreachable(f"it did not answer within {seconds:g} s") from error
+        if done.code:
+            raise self._failed(done)
+        return done.out
+
     def _failed(self, done: Finished) -> ReleaseError:
         # psql's own exit code for a lost connection; the rest is of Docker: no such container or image.
-        words = done.err.strip().splitlines()[-5:]
-        if done.code in (2, 124, 125, 126, 127, 137) or any("Error response from daemon" in word for word in words):
+        words = (done.out if done.code == NOT_STARTED else done.err).strip().splitlines()[-5:]
+        if done.code in (2, 124, 125, NOT_STARTED, 127, 137) or any("Error response from daemon" in word for word in words):
             return self._unreachable("; ".join(words) or f"exit code {done.code}")
         return ReleaseError("DB_QUERY_FAILED", f"{self.title} refused a question about {self.name}", "as its words say", words)
 

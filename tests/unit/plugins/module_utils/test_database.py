@@ -112,6 +112,27 @@ def test_a_question_that_fails(says: Says, result: Finished | ReleaseError, code
             assert caught.value.details == [result.err]
 
 
+UNSTARTED = Finished(126, "OCI runtime exec failed: adding pid 7 to cgroups: invalid argument\n", "")
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2, 3])
+def test_a_program_that_docker_did_not_start_is_started_again(
+    says: Says, monkeypatch: pytest.MonkeyPatch, clock: Clock, failures: int
+) -> None:
+    monkeypatch.setattr(_database, "time", clock)
+    given = says(*[UNSTARTED] * failures, Finished(0, "1\n", ""))
+    began = clock.now
+    if failures < _database.START_TRIES:
+        assert HERE.query("SELECT 1") == [["1"]]
+        assert [stdin for _, stdin in given] == ["SELECT 1"] * (failures + 1)
+        assert clock.now - began == failures * _database.START_PAUSE_SECONDS
+        return
+    with fails("DB_UNREACHABLE") as caught:
+        HERE.query("SELECT 1")
+    assert "adding pid 7 to cgroups" in caught.value.what, "Docker says why on standard output"
+    assert len(given) == _database.START_TRIES
+
+
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
@@ -185,7 +206,13 @@ class Session:
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(b"t\n", None), (b"f\n", "MIGRATION_BUSY"), (b"", "DB_UNREACHABLE"), (None, "DB_UNREACHABLE")],
+    [
+        (b"t\n", None),
+        (b"f\n", "MIGRATION_BUSY"),
+        (b"", "DB_UNREACHABLE"),
+        (None, "DB_UNREACHABLE"),
+        (b"OCI runtime exec failed\n", "DB_UNREACHABLE"),
+    ],
 )
 def test_only_one_migrates(says: Says, monkeypatch: pytest.MonkeyPatch, answer: bytes | None, code: str | None) -> None:
     session = Session(answer or b"")
