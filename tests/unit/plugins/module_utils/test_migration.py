@@ -50,8 +50,9 @@ def stage_of(host: Host) -> Stage:
     return host.stage(release="r2")
 
 
-def migration(host: Host, image: Image, known: bool = True) -> Migration:
-    return Migration(stage_of(host), image, host.database if known else None)  # type: ignore[arg-type]
+def migration(host: Host, image: Any, stage: Stage | None = None, known: bool = True) -> Migration:
+    database: Any = host.database if known else None
+    return Migration(stage or stage_of(host), image, database)
 
 
 def test_who_gave_up_waiting_for_a_lock_tries_again(host: Host) -> None:
@@ -80,7 +81,7 @@ def test_tries_end(host: Host, runs: list[Finished], settings: dict[str, Any], t
     image = Image(host, *runs, **settings)
     stage = stage_of(host)
     with fails(code) as caught:
-        Migration(stage, image, host.database).run(COMMAND)  # type: ignore[arg-type]
+        migration(host, image, stage).run(COMMAND)
     assert words in caught.value.what
     assert (len(image.began), stage.steps.done[-1]["tries"]) == (tries, tries)
 
@@ -168,7 +169,7 @@ def test_nothing_of_it_is_left_afterwards(host: Host) -> None:
 def test_a_session_that_will_not_end_is_warned_of(host: Host) -> None:
     host.database.sessions = ["pid 8: VACUUM"]
     stage = stage_of(host)
-    assert Migration(stage, Image(host, DONE), host.database).revision() == ["0002"]  # type: ignore[arg-type]
+    assert migration(host, Image(host, DONE), stage).revision() == ["0002"]
     assert stage.warnings == ["SESSION_LEFT: the migration is done, and sessions of it did not end: pid 8: VACUUM"]
 
 
