@@ -1,0 +1,44 @@
+"""Backups as tests have them on a host."""
+
+from typing import Any
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._state import write_state
+
+DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="c1")
+TABLES = {"public.items": {"rows": 3, "checksum": "17"}, "public.users": {"rows": 1, "checksum": "-4"}}
+
+
+def manifest(identifier: str, kind: str = "scheduled", **changes: Any) -> dict[str, Any]:
+    whole = {
+        "id": identifier,
+        "kind": kind,
+        "database": "shop",
+        "revision": ["0002"],
+        "release": "r1",
+        "sha256": "",
+        "bytes": 4,
+        "database_bytes": 9,
+        "seconds": 0.5,
+        "at": "2026-01-31T02:00:00Z",
+        "server_version": "17.2",
+        "tables": TABLES,
+    }
+    return {**whole, **changes}
+
+
+def made(paths: AppPaths, identifier: str, kind: str = "scheduled", content: bytes = b"dump") -> str:
+    """Have a backup on the host, and return its id."""
+    paths.backups.mkdir(exist_ok=True)
+    dump = _backup_store.dump_of(paths, identifier)
+    dump.write_bytes(content)
+    write_state(
+        _backup_store.manifest_of(paths, identifier), manifest(identifier, kind, sha256=_backup_store.sha256(dump), bytes=len(content))
+    )
+    return identifier
+
+
+def day(number: int) -> str:
+    return f"202601{number:02}T020000Z"

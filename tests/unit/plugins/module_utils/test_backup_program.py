@@ -1,0 +1,55 @@
+"""What the timer runs: backed up, few kept, copied, and told."""
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_offsite, _backup_program, _backup_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from fakes_backup import DATABASE, day, made, manifest
+
+
+@pytest.fixture
+def scheduled(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> AppPaths:
+    """A host where backups succeed and go off it."""
+    folder = _backup_state.settings_file(paths).parent
+    folder.mkdir()
+    _backup_state.settings_file(paths).write_text(
+        '{"keep": 1, "oldest_hours": 50, "restic": {"repository": "/repo", "keep": {"daily": 2}}}'
+    )
+    (folder / "restic_environment.json").write_text('{"AWS_SECRET_ACCESS_KEY": "hidden-key"}')
+    (folder / "restic_password").write_text("hidden-word")
+    monkeypatch.setattr(_backup_program, "find_database", lambda _: DATABASE)
+    monkeypatch.setattr(_backup, "take", lambda paths, _, kind: manifest(made(paths, day(9), kind)))
+    monkeypatch.setattr(_backup_offsite.Offsite, "copy", lambda *_: None)
+    return paths
+
+
+def test_a_scheduled_backup_is_kept_few_and_copied(scheduled: AppPaths) -> None:
+    made(scheduled, day(1))
+    told = _backup_program.back_up(scheduled)
+    assert (told["ok"], told["id"], told["removed"], told["offsite"]) == (True, day(9), [day(1)], "/repo")
+    assert _backup_state.outcomes(scheduled)["offsite"]["backup"] == day(9)
+
+
+def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(self: _backup_offsite.Offsite, *_: object) -> None:
+        raise self._failed(["backup"], "failed with exit code 1", "Fatal: hidden-key is wrong\nand hidden-word")
+
+    monkeypatch.setattr(_backup_offsite.Offsite, "copy", copy)
+    made(scheduled, day(1))
+    told = _backup_program.back_up(scheduled)
+    assert (told["ok"], told["removed"], told["offsite"]) == (False, [day(1)], None)
+    assert told["failures"][0]["details"] == ["Fatal: ******** is wrong", "and ********"]
+    assert "OFFSITE_FAILED" in (_backup_state.problem(scheduled) or "")
+    _backup_state.settings_file(scheduled).write_text('{"keep": 1, "oldest_hours": 50, "restic": null}')
+    assert _backup_program.back_up(scheduled)["ok"]
+    assert "OFFSITE_FAILED" not in (_backup_state.problem(scheduled) or "")
+
+
+def test_without_a_database_it_fails_and_says_so(
+    scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_backup_program, "find_database", lambda _: None)
+    monkeypatch.setattr(_backup_program, "AppPaths", lambda _: scheduled)
+    scheduled.backups.mkdir()
+    assert _backup_program.main(["--app", "shop"]) == 1
+    assert "DB_UNREACHABLE" in capsys.readouterr().out
+    assert "DB_UNREACHABLE" in (_backup_state.problem(scheduled) or "")

@@ -1,0 +1,89 @@
+"""Which backup is restored, and under which names."""
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from fakes import fails
+from fakes_backup import day, made
+
+
+@pytest.fixture
+def offsite(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Copies off the host, by id; fetched, they lie on it."""
+    there: dict[str, str] = {}
+
+    class Fake:
+        @staticmethod
+        def of(_: AppPaths) -> "Fake":
+            return Fake()
+
+        def newest(self) -> str | None:
+            return max(there, default=None)
+
+        def has(self, identifier: str) -> bool:
+            return identifier in there
+
+        def fetch(self, _: AppPaths, identifier: str) -> None:
+            made(paths, identifier)
+
+    monkeypatch.setattr(_backup_restore, "Offsite", Fake)
+    return there
+
+
+@pytest.mark.parametrize(
+    ("local", "copies", "wanted", "found"),
+    [
+        ([("scheduled", 1), ("manual", 2)], [], "", day(2)),
+        # What an earlier restore replaced is not what anybody means by the newest.
+        ([("scheduled", 1), ("restore", 2)], [], "", day(1)),
+        ([("scheduled", 1), ("restore", 2)], [], day(2), day(2)),
+        ([("scheduled", 2)], [day(1)], day(1), day(1)),
+        ([], [day(1), day(2)], "", day(2)),
+        ([("scheduled", 1)], [], day(2), "BACKUP_UNKNOWN"),
+        ([], [], "", "BACKUP_UNKNOWN"),
+        ([], [], "../ledger", "BACKUP_UNKNOWN"),
+    ],
+)
+def test_which_backup_is_meant(
+    paths: AppPaths, offsite: dict[str, str], local: list[tuple[str, int]], copies: list[str], wanted: str, found: str
+) -> None:
+    for kind, number in local:
+        made(paths, day(number), kind)
+    offsite.update(dict.fromkeys(copies, ""))
+    if found == "BACKUP_UNKNOWN":
+        with fails(found):
+            _backup_restore.obtain(paths, wanted)
+    else:
+        assert _backup_restore.obtain(paths, wanted)["id"] == found
+
+
+def test_looking_fetches_nothing(paths: AppPaths, offsite: dict[str, str]) -> None:
+    offsite[day(1)] = ""
+    assert _backup_restore.obtain(paths, "", fetch=False) == {"id": day(1)}
+    assert not paths.backups.exists()
+
+
+@pytest.mark.parametrize("broken", ["dump", "shorter", "manifest"])
+def test_a_damaged_backup_is_refused(paths: AppPaths, offsite: dict[str, str], broken: str) -> None:
+    made(paths, day(1))
+    if broken == "manifest":
+        _backup_store.manifest_of(paths, day(1)).write_text("{}")
+    else:
+        _backup_store.dump_of(paths, day(1)).write_bytes(b"dunp" if broken == "dump" else b"dum")
+    with fails("BACKUP_DAMAGED"):
+        _backup_restore.obtain(paths, day(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier", "restored"),
+    [
+        ("shop", day(1), "shop_restore_20260101t020000z"),
+        ("shop", f"{day(1)}-2", "shop_restore_20260101t020000z_2"),
+        ("s" * 63, day(1), "s" * 38 + "_restore_20260101t020000z"),
+    ],
+)
+def test_names_of_databases_fit(name: str, identifier: str, restored: str) -> None:
+    database = Database("shop", name, "postgres", None, "here", container="c1")
+    assert _backup_restore._named(database, "restore", identifier) == restored
+    assert len(restored) <= _backup_restore.NAME_BYTES
