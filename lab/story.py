@@ -174,7 +174,7 @@ class App:
     def on_host(self, *command: str) -> str:
         """Run an argument list as root on the host and return its output. Raises AssertionError when it fails."""
         done = self.host.run(command)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
     @property

@@ -19,6 +19,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._database import 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
 BEGIN_SECONDS = 60.0
+# A session that was told to end, or whose last words are waited for.
+END_SECONDS = 5.0
 # Reading all rows of a large database, beside the load of the app.
 COUNT_SECONDS = 3 * 3600.0
 READ_BYTES = 65536
@@ -118,15 +120,16 @@ class Moment:
             ready, _, _ = select.select([self._session.stdout], [], [], max(deadline - time.monotonic(), 0))
             read = os.read(self._session.stdout.fileno(), READ_BYTES) if ready else b""
             if not read:
-                raise self._failed("it ended" if ready else f"it did not answer within {seconds:g} s")
+                raise self._failed("it ended" if ready else f"it did not answer within {seconds:g} s", answer)
             answer += read
         return list(csv.reader(io.StringIO(answer.decode()[: -len(_END) - 1])))
 
-    def _failed(self, how: str) -> ReleaseError:
+    def _failed(self, how: str, answer: bytes) -> ReleaseError:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._session.wait(timeout=5)
+            self._session.wait(timeout=END_SECONDS)
         self._errors.seek(0)
-        words = self._errors.read().decode(errors="replace").strip().splitlines()[-5:]
+        # Why Docker could not start psql is on standard output.
+        words = (self._errors.read() or answer).decode(errors="replace").strip().splitlines()[-5:]
         return ReleaseError(
             "DB_QUERY_FAILED", f"the session at {self._title} that reads all of it failed: {how}", "as its words say", words
         )
@@ -154,7 +157,7 @@ def moment(database: Database, name: Optional[str] = None) -> Iterator[Moment]:
             with contextlib.suppress(BrokenPipeError):
                 session.stdin.close()
             try:
-                session.wait(timeout=5)
+                session.wait(timeout=END_SECONDS)
             except subprocess.TimeoutExpired:
                 session.kill()  # the server ends its session when it sees that nobody listens any more
 

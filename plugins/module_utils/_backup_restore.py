@@ -219,15 +219,15 @@ def restore_dump(database: Database, name: str, dump: Path) -> None:
         ReleaseError: RESTORE_FAILED with pg_restore's words; DB_QUERY_FAILED.
     """
     command = database.command("pg_restore", "--exit-on-error", database=name, purpose="restore", seconds=RESTORE_SECONDS)
-    with dump.open("rb") as content, tempfile.TemporaryFile() as errors:
+    with dump.open("rb") as content, tempfile.TemporaryFile() as said:
         try:
             code = subprocess.run(
-                command, stdin=content, stdout=subprocess.DEVNULL, stderr=errors, timeout=RESTORE_SECONDS + 10, check=False
+                command, stdin=content, stdout=said, stderr=subprocess.STDOUT, timeout=RESTORE_SECONDS + 10, check=False
             ).returncode
         except subprocess.TimeoutExpired as error:
             raise _failed(f"pg_restore did not end within {RESTORE_SECONDS:g} s", []) from error
-        errors.seek(0)
-        words = errors.read().decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
+        said.seek(0)
+        words = said.read().decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
     if code:
         raise _failed(f"pg_restore failed with exit code {code}", words)
     database.query("ANALYZE;", ANALYZE_SECONDS, name)
