@@ -26,16 +26,17 @@ class Bake:
     Args:
         candidate: the release.
         container: `docker inspect` of it before the switch.
-        before: what the edge answered while the release before it was live; None when the edge does not tell.
+        answers: the edge's log of this app's answers; what it tells now was answered by the release before.
     """
 
-    def __init__(self, candidate: Candidate, container: Dict[str, Any], before: Optional[Responses]) -> None:
+    def __init__(self, candidate: Candidate, container: Dict[str, Any], answers: _edge.Answers) -> None:
         self._candidate = candidate
         self._settings = candidate.settings
         self._container = container
         self._listener = candidate.listener(container)
-        self._before = before
-        self._at_switch = _edge.responses() if before else None
+        self._answers = answers
+        self._before = answers.recent()
+        self._during = Responses(0, 0)
         self._bad: List[str] = []
 
     def watch(self) -> Optional[Responses]:
@@ -46,12 +47,12 @@ class Bake:
         """
         deadline = time.monotonic() + float(self._settings["bake_seconds"])
         while True:
-            during = self._during()
-            problem = self._restarted() or self._not_ready() or self._errors(during)
+            self._during += self._answers.new()
+            problem = self._restarted() or self._not_ready() or self._errors()
             if problem:
                 raise self._failed(problem)
             if time.monotonic() >= deadline:
-                return during
+                return self._during if self._before else None
             time.sleep(INTERVAL)
 
     def _restarted(self) -> str:
@@ -72,14 +73,10 @@ class Bake:
         self._bad = [*self._bad, problem] if problem else []
         return f"{len(self._bad)} bad answers in a row at {self._settings['ready_path']}" if len(self._bad) >= BAD_ANSWERS else ""
 
-    def _during(self) -> Optional[Responses]:
-        now = _edge.responses() if self._at_switch else None
-        return now.since(self._at_switch) if now and self._at_switch else None
-
-    def _errors(self, during: Optional[Responses]) -> str:
-        if during is None or self._before is None:
+    def _errors(self) -> str:
+        if self._before is None:
             return ""
-        return errors_problem(self._before, during, float(self._settings["bake_errors"])) or ""
+        return errors_problem(self._before, self._during, float(self._settings["bake_errors"])) or ""
 
     def _failed(self, problem: str) -> ReleaseError:
         tail = _docker.log_tail(self._container["Id"], SHOWN_LOG_LINES)

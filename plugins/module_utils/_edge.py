@@ -1,27 +1,26 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The edge as a release sees it: its public listener, its certificate, its count of answers.  Private to this collection."""
+"""The edge as a release sees it: its public listener, its certificate, its log of answers.  Private to this collection."""
 
 from __future__ import annotations
 
-import re
+import json
+import os
 import ssl
 import time
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import IO, Any, Dict, Iterable, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses, certificate_warning
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener, unverified_context, verified_context
 
 PROJECT = "edge"
-METRICS = Path("/var/lib/fairlead-edge/metrics/metrics.sock")
-METRICS_BYTES = 4 * 1024 * 1024
+# One line of JSON with a status for each answer of an app's site; the proxy moves a full file aside and begins another.
+ANSWERS = Path("/var/lib/fairlead-edge/answers")
+# Some 10,000 answers: enough to know the share of errors before a switch.
+RECENT_BYTES = 1024 * 1024
 SECONDS = 3.0
-# One line for each method, status and handler; only the handler that all of a site lies in counts every request exactly once.
-_SERIES = re.compile(r"^caddy_http_request_duration_seconds_count\{(?P<labels>[^}]*)\} (?P<count>[0-9.e+]+)$", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
-HANDLER = "subroute"
 
 
 def listener(settings: Dict[str, Any], tls: Optional[ssl.SSLContext] = None) -> Listener:
@@ -58,18 +57,59 @@ def certificate_problem(settings: Dict[str, Any]) -> Optional[str]:
     return problem and f"CERT_EXPIRY: the certificate of {settings['domain']} {problem}; see the proxy's log: docker logs edge-caddy-1"
 
 
-def responses() -> Optional[Responses]:
-    """Return how many requests the edge has answered so far, for all apps of this host, or None when it does not tell."""
-    answer = Listener(socket_path=METRICS).get("/metrics", SECONDS, body_bytes=METRICS_BYTES)
-    return counted(answer.body) if answer.status == 200 else None
+class Answers:
+    """How the edge answered the requests to one app, read on from where reading ended.
+
+    Args:
+        app: the app's name.
+        folder: where the edge writes.
+    """
+
+    def __init__(self, app: str, folder: Path = ANSWERS) -> None:
+        self._path = folder / f"{app}.log"
+        self._file: Optional[IO[bytes]] = None
+        self._rest = b""
+
+    def recent(self) -> Optional[Responses]:
+        """Return what the last requests were answered, and read on from here; None when the edge does not tell."""
+        self._file, self._rest = self._opened(), b""
+        if self._file is None:
+            return None
+        self._file.seek(max(0, os.fstat(self._file.fileno()).st_size - RECENT_BYTES))
+        return self.new()
+
+    def new(self) -> Responses:
+        """Return what was answered since the last look."""
+        if self._file is None:
+            return Responses(0, 0)
+        told = self._read()
+        current = self._opened()
+        if current is None or os.path.sameopenfile(self._file.fileno(), current.fileno()):
+            return counted(told)
+        told += self._read()  # what was written between the first look and the change of files
+        self._file.close()
+        self._file, self._rest = current, b""
+        return counted(told + self._read())
+
+    def _opened(self) -> Optional[IO[bytes]]:
+        try:
+            return os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        except OSError:
+            return None
+
+    def _read(self) -> List[bytes]:
+        """Return the complete lines that are new in the file; what is left of one is kept for the next look."""
+        data = self._rest + (self._file.read() if self._file else b"")
+        *lines, self._rest = data.split(b"\n")
+        return lines
 
 
-def counted(text: str) -> Responses:
-    """Count the answers in what Caddy tells in Prometheus' text format."""
-    total, errors = 0.0, 0.0
-    for line in _SERIES.finditer(text):
-        labels = dict(_LABEL.findall(line["labels"]))
-        if labels.get("handler") == HANDLER:
-            total += float(line["count"])
-            errors += float(line["count"]) if labels.get("code", "").startswith("5") else 0.0
-    return Responses(int(total), int(errors))
+def counted(lines: Iterable[bytes]) -> Responses:
+    """Count answers in lines of the edge's log; a line that was begun before the reader came in counts for nothing."""
+    statuses = []
+    for line in lines:
+        try:
+            statuses.append(int(json.loads(line)["status"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return Responses(len(statuses), sum(1 for status in statuses if status >= 500))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _address, _limits, _rules, _services
 
 Rule = Callable[[object], Optional[str]]
@@ -61,6 +62,9 @@ def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[
             problem = rule(values[name])
             if problem:
                 problems.append(f"{name}: {problem}: {where(name, options[name])}")
+    root = _rules.root_problem(values.get("app_release_user"), boolean(values.get("app_release_root_user", False), strict=False))
+    if root and "app_release_user" in options:
+        problems.append(f"app_release_user: {root}: {where('app_release_user', options['app_release_user'])}")
     seconds = {name: values.get(name, option.get("default")) for name, option in options.items() if name.endswith("_seconds")}
     numbers = {name: float(value) for name, value in seconds.items() if isinstance(value, (int, float))}
     if "data_services_postgres" in options:

@@ -98,16 +98,13 @@ def certificate_warning(begins: float, ends: float, now: float) -> Optional[str]
 
 @dataclass(frozen=True)
 class Responses:
-    """How many requests the edge has answered, and how many of them with a 5xx status."""
+    """How many requests to one app were answered, and how many of them with a 5xx status."""
 
     all: int
     errors: int
 
-    def since(self, earlier: Responses) -> Responses:
-        """Return what came after `earlier`; a proxy that was started anew counts from zero."""
-        if self.all < earlier.all:
-            return self
-        return Responses(self.all - earlier.all, self.errors - earlier.errors)
+    def __add__(self, more: Responses) -> Responses:
+        return Responses(self.all + more.all, self.errors + more.errors)
 
     @property
     def share(self) -> float:

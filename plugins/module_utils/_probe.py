@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
+import os
 import socket
 import ssl
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
@@ -39,6 +42,8 @@ class Answer:
 
 
 class _UnixConnection(http.client.HTTPConnection):
+    """A unix socket that an app created: a symbolic link in its place is refused, for it could lead root anywhere."""
+
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
@@ -46,7 +51,14 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        place = os.open(self._path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            if not stat.S_ISSOCK(os.fstat(place).st_mode):
+                raise OSError(errno.ENOTSOCK, f"{self._path.name} is not a socket")
+            # By the descriptor: the path could lead elsewhere by now.
+            self.sock.connect(f"/proc/self/fd/{place}")
+        finally:
+            os.close(place)
 
 
 class _TlsConnection(http.client.HTTPConnection):

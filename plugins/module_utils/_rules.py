@@ -128,6 +128,13 @@ def user_problem(user: object) -> Optional[str]:
     return f"{_shown(user)} is not UID:GID in numbers, which is what owners of files on the host are set from"
 
 
+def root_problem(user: object, allowed: bool) -> Optional[str]:
+    """Say that a container would run as root without an explicit word for it; None when it does not, or may."""
+    if allowed or not isinstance(user, str) or not re.fullmatch(r"0+:[0-9]+", user):
+        return None
+    return f"{_shown(user)} is root, who owns the host once the container is left; use another uid, or set app_release_root_user to true"
+
+
 def release_id(number: int) -> str:
     """Return the id of the release with this number."""
     return f"r{number}"

@@ -109,7 +109,6 @@ def _note_migrations(stage: Stage, ledger: Ledger) -> None:
 
 
 def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
-    answered = _edge.responses()
     with stage.steps.step("start"):
         candidate.start()
     stage.journal.enter("STARTED")
@@ -119,7 +118,7 @@ def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
     with stage.steps.step("switch"):
         # Before the route names it: whatever happens from then on, a reboot included, it has to come back.
         candidate.keep_running()
-        bake = Bake(candidate, candidate.running_container(), answered)
+        bake = Bake(candidate, candidate.running_container(), _edge.Answers(stage.paths.app))
         write_route(stage.paths, candidate.id)
     stage.journal.enter("SWITCHED")
     with stage.steps.step("verify"):

@@ -92,7 +92,7 @@ def background(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Background:
 @pytest.fixture
 def edge(monkeypatch: pytest.MonkeyPatch) -> FakeEdge:
     fake = FakeEdge()
-    monkeypatch.setattr(_edge, "responses", fake.responses)
+    monkeypatch.setattr(_edge, "Answers", fake.answers)
     monkeypatch.setattr(_edge, "certificate_problem", fake.certificate_problem)
     return fake
 

@@ -63,17 +63,38 @@ class Answers:
 
 
 class FakeEdge:
-    """What the edge tells of itself; by default neither a count of answers nor a problem with its certificate."""
+    """What the edge tells of itself; by default neither a count of answers nor a problem with its certificate.
+
+    `counts` is called for all answers until now.
+    """
 
     def __init__(self) -> None:
         self.counts: Callable[[], Responses | None] = lambda: None
         self.certificate: str | None = None
 
-    def responses(self) -> Responses | None:
-        return self.counts()
+    def answers(self, app: str) -> "FakeLog":
+        assert app == APP
+        return FakeLog(self)
 
     def certificate_problem(self, settings: dict[str, Any]) -> str | None:
         return self.certificate
+
+
+class FakeLog:
+    """The edge's log of an app's answers, read on from where reading ended."""
+
+    def __init__(self, edge: FakeEdge) -> None:
+        self._edge = edge
+        self._read = Responses(0, 0)
+
+    def recent(self) -> Responses | None:
+        counts = self._edge.counts()
+        self._read = counts or self._read
+        return counts
+
+    def new(self) -> Responses:
+        read, self._read = self._read, self._edge.counts() or self._read
+        return Responses(self._read.all - read.all, self._read.errors - read.errors)
 
 
 def container(release: str, service: str = "api", image: str = "", env: Sequence[str] = (), **state: Any) -> dict[str, Any]:

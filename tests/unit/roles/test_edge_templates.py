@@ -48,13 +48,51 @@ def test_maintenance_is_told_as_such() -> None:
     assert handler[-1] == 'respond "{file./var/lib/fairlead/shop/maintenance.html}" 503'
 
 
-def test_metrics_are_served_on_a_socket_of_their_own_and_nowhere_else() -> None:
-    text = rendered("Caddyfile.j2")
-    assert "\n\tmetrics\n" in text
-    assert "\tper_host" not in text, "clients could fill the proxy's memory with labels"
-    assert block(text, "http:// {") == ["bind unix//run/metrics/metrics.sock|0600", "metrics /metrics"]
-    mounts = yaml.safe_load(rendered("compose.yaml.j2", __edge_proxy_networks={"files": []}))["services"]["caddy"]["volumes"]
-    assert "/var/lib/fairlead-edge/metrics:/run/metrics" in mounts
+def compose(migrates: bool = True) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(rendered("compose.yaml.j2", __edge_proxy_migrate={"stat": {"exists": migrates}}))
+    return loaded
+
+
+def test_answers_are_logged_for_each_app_in_a_file_of_its_own() -> None:
+    log = block(rendered("site.caddy.j2", edge_proxy_access_log=False), "log answers-shop {")
+    assert log[0] == "output file /run/answers/shop.log {"
+    assert {"request delete", "resp_headers delete", "user_id delete"} <= set(log), "a client could write a line of its own"
+    assert "/var/lib/fairlead-edge/answers:/run/answers" in compose()["services"]["caddy"]["volumes"]
+
+
+@pytest.mark.parametrize(("template", "log"), [("site.caddy.j2", "log {"), ("Caddyfile.j2", "log default {")])
+def test_no_log_has_queries_or_headers(template: str, log: str) -> None:
+    assert {'request>uri regexp "[?].*" ""', "request>headers delete", "resp_headers delete"} <= set(block(rendered(template), log))
+
+
+@pytest.mark.parametrize(
+    ("paths", "matcher"),
+    [
+        (["/metrics"], "/metrics /metrics/*"),
+        (["/metrics/"], "/metrics /metrics/*"),
+        (["/metrics", "/admin"], "/metrics /metrics/* /admin /admin/*"),
+        (["/internal*", "*/debug"], "/internal* */debug"),
+    ],
+)
+def test_a_private_path_hides_what_lies_below_it(paths: list[str], matcher: str) -> None:
+    lines = [line.strip() for line in rendered("site.caddy.j2", edge_proxy_private_paths=paths).splitlines()]
+    place = lines.index("respond @private 404")
+    assert lines[place - 1] == f"@private path {matcher}"
+
+
+def test_no_private_paths() -> None:
+    assert "@private" not in rendered("site.caddy.j2", edge_proxy_private_paths=[])
+
+
+@pytest.mark.parametrize("migrates", [True, False])
+def test_the_proxy_sees_the_apps_through_the_mount_and_knows_no_network_of_theirs(migrates: bool) -> None:
+    project = compose(migrates)
+    caddy = project["services"]["caddy"]
+    apps = {"type": "bind", "source": "/run/fairlead/apps", "target": "/var/lib/fairlead", "bind": {"create_host_path": False}}
+    assert apps in caddy["volumes"]
+    assert (caddy["networks"], project["networks"]) == (["edge"], {"edge": {"name": "0-edge"}})
+    assert caddy.get("sysctls") == ({"net.ipv4.tcp_migrate_req": "1"} if migrates else None)
+    assert "Options=bind,ro,nosymfollow" in rendered("run-fairlead-apps.mount.j2")
 
 
 def test_the_page_names_the_domain_as_text() -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,59 +19,78 @@ from cryptography.x509.oid import NameOID
 from fakes import FakeEngine, service
 from fakes_host import SETTINGS
 
-# As Caddy 2.11.4 tells it.
-METRICS = """\
-# HELP caddy_config_last_reload_successful Whether the last configuration reload attempt was successful.
-# TYPE caddy_config_last_reload_successful gauge
-caddy_config_last_reload_successful 1
-# HELP caddy_http_request_duration_seconds Histogram of round-trip request durations.
-# TYPE caddy_http_request_duration_seconds histogram
-caddy_http_request_duration_seconds_bucket{code="200",handler="subroute",method="GET",server="srv0",le="0.005"} 3
-caddy_http_request_duration_seconds_bucket{code="200",handler="subroute",method="GET",server="srv0",le="+Inf"} 5
-caddy_http_request_duration_seconds_sum{code="200",handler="subroute",method="GET",server="srv0"} 0.012
-caddy_http_request_duration_seconds_count{code="200",handler="subroute",method="GET",server="srv0"} 5
-caddy_http_request_duration_seconds_count{code="200",handler="reverse_proxy",method="GET",server="srv0"} 5
-caddy_http_request_duration_seconds_count{code="200",handler="subroute",method="POST",server="srv0"} 1
-caddy_http_request_duration_seconds_count{code="200",handler="metrics",method="GET",server="srv1"} 35
-caddy_http_request_duration_seconds_count{code="308",handler="static_response",method="GET",server="remaining_auto_https_redirects"} 1
-caddy_http_request_duration_seconds_count{code="404",handler="subroute",method="GET",server="srv0"} 2
-caddy_http_request_duration_seconds_count{code="500",handler="subroute",method="GET",server="srv0"} 2
-caddy_http_request_duration_seconds_count{code="502",handler="subroute",method="GET",server="srv0"} 1
-caddy_http_request_duration_seconds_count{code="504",handler="subroute",method="GET",server="srv0"} 1
-# HELP caddy_http_requests_in_flight Number of requests currently handled by this server.
-# TYPE caddy_http_requests_in_flight gauge
-caddy_http_requests_in_flight{handler="subroute",server="srv0"} 7
-# HELP caddy_http_requests_total Counter of HTTP(S) requests made.
-# TYPE caddy_http_requests_total counter
-caddy_http_requests_total{handler="subroute",server="srv0"} 18
-"""
-MANY = 'caddy_http_request_duration_seconds_count{code="200",handler="subroute",method="GET",server="srv0"} 1.234567e+06\n'
+# As Caddy 2.11.4 writes it with the fields that the site leaves.
+LINE = b'{"level":"info","ts":1795655274.69,"logger":"http.log.access.answers-shop","msg":"handled request","status":%d}\n'
+
+
+def lines(*statuses: int) -> bytes:
+    return b"".join(LINE % status for status in statuses)
 
 
 @pytest.mark.parametrize(
     ("text", "counted"),
-    [(METRICS, Responses(12, 4)), (MANY, Responses(1234567, 0)), ("", Responses(0, 0))],
-)
-def test_each_answer_is_counted_once(text: str, counted: Responses) -> None:
-    assert _edge.counted(text) == counted
-
-
-@pytest.mark.parametrize(
-    ("answer", "responses"),
     [
-        (Answer(200, {}, METRICS), Responses(12, 4)),
-        (Answer(404, {}, METRICS), None),
-        (Answer(error="FileNotFoundError: [Errno 2] No such file or directory"), None),
+        (lines(200, 404, 499), Responses(3, 0)),
+        (lines(200, 500, 502, 504), Responses(4, 3)),
+        (lines(200)[40:] + lines(503), Responses(1, 1)),  # begun before the reader came in
+        (b'{"status":"500"}\n{"status":null}\n[]\n7\n\xff\n', Responses(1, 1)),
+        (b"", Responses(0, 0)),
     ],
 )
-def test_an_edge_that_does_not_tell(monkeypatch: pytest.MonkeyPatch, answer: Answer, responses: Responses | None) -> None:
-    def get(self: Listener, path: str, seconds: float, body_bytes: int) -> Answer:
-        assert (self.socket_path, path) == (_edge.METRICS, "/metrics")
-        assert body_bytes > 1024 * 1024, "the metrics of a busy edge are long"
-        return answer
+def test_answers_are_counted_by_status(text: bytes, counted: Responses) -> None:
+    assert _edge.counted(text.split(b"\n")) == counted
 
-    monkeypatch.setattr(Listener, "get", get)
-    assert _edge.responses() == responses
+
+def test_each_answer_is_read_once(tmp_path: Path) -> None:
+    log = tmp_path / "shop.log"
+    log.write_bytes(lines(200, 500))
+    (tmp_path / "blog.log").write_bytes(lines(500, 500, 500))
+    answers = _edge.Answers("shop", tmp_path)
+    assert answers.recent() == Responses(2, 1)
+    assert answers.new() == Responses(0, 0)
+    with log.open("ab") as file:
+        file.write(lines(200, 503) + lines(500)[:20])
+        file.flush()
+        assert answers.new() == Responses(2, 1)
+        file.write(lines(500)[20:])
+    assert answers.new() == Responses(1, 1), "half a line counts when the other half is there"
+
+
+def test_answers_are_read_on_in_the_next_file(tmp_path: Path) -> None:
+    log = tmp_path / "shop.log"
+    log.write_bytes(lines(200))
+    answers = _edge.Answers("shop", tmp_path)
+    assert answers.recent() == Responses(1, 0)
+    with log.open("ab") as file:
+        file.write(lines(500))
+    log.rename(tmp_path / "shop-2026-11-26.log")
+    assert answers.new() == Responses(1, 1)
+    log.write_bytes(lines(200, 200))
+    assert answers.new() == Responses(2, 0)
+    assert answers.new() == Responses(0, 0)
+
+
+def test_only_the_last_answers_tell_of_the_time_before(tmp_path: Path) -> None:
+    log = tmp_path / "shop.log"
+    log.write_bytes(lines(500) * 20_000 + lines(200) * 20_000)
+    answers = _edge.Answers("shop", tmp_path).recent()
+    assert answers is not None and answers.errors == 0 and 5000 < answers.all < 20_000
+
+
+def missing(log: Path) -> None:
+    log.unlink(missing_ok=True)
+
+
+def link(log: Path) -> None:
+    log.symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize("make", [missing, link])
+def test_an_edge_that_does_not_tell(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "shop.log")
+    answers = _edge.Answers("shop", tmp_path)
+    assert answers.recent() is None
+    assert answers.new() == Responses(0, 0)
 
 
 def test_the_state_of_the_proxy(engine: FakeEngine) -> None:

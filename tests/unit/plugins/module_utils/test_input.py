@@ -63,5 +63,24 @@ def test_broken_rules(values: dict[str, Any], beginnings: list[str]) -> None:
     assert "s3cr3t" not in str(problems)
 
 
+@pytest.mark.parametrize(
+    ("values", "refused"),
+    [
+        ({"app_release_user": "0:0"}, True),
+        ({"app_release_user": "00:20001"}, True),
+        ({"app_release_user": "0:0", "app_release_root_user": False}, True),
+        ({"app_release_user": "0:0", "app_release_root_user": "false"}, True),
+        ({"app_release_user": "0:0", "app_release_root_user": True}, False),
+        ({"app_release_user": "0:0", "app_release_root_user": "yes"}, False),
+        ({"app_release_user": "10001:0"}, False),
+        ({}, False),
+    ],
+)
+def test_root_needs_an_explicit_word(values: dict[str, Any], refused: bool) -> None:
+    problems = _input.broken_rules(values, {"app_release_user": {}, "app_release_root_user": {}})
+    assert bool(problems) is refused
+    assert all("app_release_root_user" in problem for problem in problems)
+
+
 def test_a_rule_holds_only_where_the_role_has_the_option() -> None:
     assert _input.broken_rules({"image_tag": "latest"}, {"app_name": {}}) == []

@@ -1,8 +1,9 @@
 """Questions over HTTP, and what answers mean."""
 
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +51,31 @@ def test_asking_on_a_socket_and_on_a_port(place: tuple[socket.socket, Listener])
     assert asked[0].startswith(b"GET /ready?x=1 HTTP/1.1\r\n")
     for line in (b"Host: shop.lab", b"Connection: close", b"X-More: yes"):
         assert line + b"\r\n" in asked[0]
+
+
+def a_link(place: Path, secret: Path) -> None:
+    place.symlink_to(secret)
+
+
+def a_file(place: Path, secret: Path) -> None:
+    place.write_text("HTTP/1.1 200 OK")
+
+
+def a_fifo(place: Path, secret: Path) -> None:
+    os.mkfifo(place)
+
+
+@pytest.mark.parametrize("plant", [a_link, a_file, a_fifo])
+def test_what_an_app_plants_in_place_of_its_socket_is_not_opened(tmp_path: Path, plant: Callable[[Path, Path], None]) -> None:
+    secret = tmp_path / "admin.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(secret))
+        listening.listen()
+        listening.settimeout(0.1)
+        plant(tmp_path / "api.sock", secret)
+        assert "api.sock is not a socket" in Listener(socket_path=tmp_path / "api.sock").get("/config/").error
+        with pytest.raises(TimeoutError):
+            listening.accept()
 
 
 @pytest.mark.parametrize("reply", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 2"])

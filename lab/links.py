@@ -1,0 +1,31 @@
+"""An app that replaces its socket by a symbolic link, which whoever opens the socket would follow in a file system of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lab.story import App
+
+_PLANT = "import os, sys; os.rename('/run/fairlead/api.sock', '/run/fairlead/real.sock'); os.symlink(sys.argv[1], '/run/fairlead/api.sock')"
+_REMOVE = "import os; os.replace('/run/fairlead/real.sock', '/run/fairlead/api.sock')"
+# Where Caddy can be administered when it has a socket for that; any request there may change its configuration.
+ADMINISTRATION = "/run/caddy/admin.sock"
+
+
+def own_socket(app: App) -> str:
+    """Return where the proxy finds the live release's real socket while a link has its place: a link that could be followed."""
+    return f"/var/lib/fairlead/{app.name}/{app.live}/real.sock"
+
+
+@contextmanager
+def planted(app: App, target: str) -> Iterator[None]:
+    """Let the live release's container have a link to `target` in place of its socket."""
+    container = f"{app.name}-{app.live}-api-1"
+
+    def inside(program: str, *arguments: str) -> None:
+        app.on_host("docker", "exec", container, "python3", "-c", program, *arguments)
+
+    inside(_PLANT, target)
+    try:
+        yield
+    finally:
+        inside(_REMOVE)
