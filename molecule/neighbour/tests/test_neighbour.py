@@ -166,8 +166,7 @@ def test_a_neighbours_errors_do_not_count(user: App, other: App) -> None:
 def test_a_neighbours_good_answers_hide_nothing(user: App, other: App) -> None:
     other.rollback(app_domain=other.domain).succeeded()
     live = user.live
-    busy = {"rate": 150, "profile": "foreign", "paths": ["/health"]}
-    with other.load(**busy), user.load(6, audit=False):
+    with other.load(150, profile="foreign", paths=["/health"]), user.load(6, audit=False):
         play = user.deploy("failing", app_release_bake_seconds=20).failed_with("BAKE_FAILED")
     assert "were answered with 5xx since the switch" in play.output
     assert user.live == live
