@@ -18,6 +18,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Lis
 PROJECT = "edge"
 # One line of JSON with a status for each answer of an app's site; the proxy moves a full file aside and begins another.
 ANSWERS = Path("/var/lib/fairlead-edge/answers")
+# Where the proxy's container has the apps' routes and sockets.
+APPS = "/var/lib/fairlead"
+PROC = Path("/proc")
 # Some 10,000 answers: enough to know the share of errors before a switch.
 RECENT_BYTES = 1024 * 1024
 SECONDS = 3.0
@@ -41,6 +44,19 @@ def state() -> str:
 def pid() -> int:
     """Return the process id of the proxy on this host; 0 when it does not run here."""
     return next((int(c["State"].get("Pid", 0)) for c in _docker.project_containers(PROJECT) if c["State"]["Running"]), 0)
+
+
+def links_problem() -> Optional[str]:
+    """Say that an app could lead the proxy to another socket by a symbolic link; None when the kernel refuses, or no proxy runs here."""
+    process = pid()
+    try:
+        mounts = [line.split() for line in (PROC / str(process) / "mountinfo").read_text(encoding="ascii", errors="replace").splitlines()]
+    except OSError:
+        return None
+    flags = {mount[4]: mount[5].split(",") for mount in mounts}
+    if "nosymfollow" in flags.get(APPS, []):
+        return None
+    return "LINKS_FOLLOWED: the proxy follows symbolic links, so one app could lead it to another's socket; run playbooks/provision.yml"
 
 
 def certificate_problem(settings: Dict[str, Any]) -> Optional[str]:

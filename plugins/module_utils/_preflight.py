@@ -101,7 +101,7 @@ def warnings(settings: Dict[str, Any], controller_clock: Optional[float]) -> Lis
         controller_clock: the controller's time in seconds since 1970; None when it was not told.
     """
     clock = _limits.clock_warning(controller_clock, time.time()) if controller_clock else None
-    found = [clock, _edge.certificate_problem(settings)]
+    found = [clock, _edge.certificate_problem(settings), _edge.links_problem()]
     if not _docker.engine().live_restore:
         found.append("LIVE_RESTORE: the engine runs without live-restore, so its next restart stops the app; run playbooks/provision.yml")
     return [warning for warning in found if warning]

@@ -93,6 +93,22 @@ def test_an_edge_that_does_not_tell(tmp_path: Path, make: Callable[[Path], None]
     assert answers.new() == Responses(0, 0)
 
 
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [("ro,relatime,nosymfollow", False), ("ro,nosymfollow,relatime", False), ("ro,relatime", True), (None, True)],
+)
+def test_a_proxy_that_follows_links(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, problem: bool
+) -> None:
+    monkeypatch.setattr(_edge, "PROC", tmp_path)
+    assert _edge.links_problem() is None, "no proxy runs here"
+    engine.projects["edge"] = [service("edge", "caddy", Pid=42)]
+    apps = f"1140 1120 0:78 /var/lib/fairlead /var/lib/fairlead {flags} - overlay overlay rw\n" if flags else ""
+    (tmp_path / "42").mkdir()
+    (tmp_path / "42" / "mountinfo").write_text(f"1139 1120 0:5 / / rw,nosymfollow - overlay overlay rw\n{apps}")
+    assert bool(_edge.links_problem()) is problem
+
+
 def test_the_state_of_the_proxy(engine: FakeEngine) -> None:
     assert _edge.state() == "there is no container of it"
     engine.projects["edge"] = [service("edge", "caddy", Running=False, Status="exited", ExitCode=137)]
