@@ -17,15 +17,14 @@ PROXY = "edge-caddy-1"
 RATE = 40
 CHANGES = 100 if THOROUGH else 20
 RELOAD_SECONDS = 1.0
-# Of an HTTP/1.1 connection that a reload of the proxy meets between a request's last byte and its reading: measured 15 to 50 for
-# 100 reloads at this rate, on two busy cores. More than this is another fault.
-MOST_PER_CHANGE = 1.5
+# HTTP/1.1 requests that a reload may cut: 0.2 were measured on average, several at once where both cores are busy.
+AVERAGE, AT_ONCE = 1.5, 3
 
 
 @pytest.fixture(scope="module")
 def other() -> App:
     """The neighbour: it listens on TCP, so the proxy must get into its network."""
-    return App("other", variables={"app_listen": "tcp", "data_services_redis_memory": "64m"})
+    return App("other", variables={"app_listen": "tcp"})
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def assert_only_reloads_cost(report: Report, reloads: int, what: str) -> None:
     assert all("closed by the server" in failure.error or "connection lost" in failure.error for failure in report.failures), (
         report.failures
     )
-    assert report.failed <= MOST_PER_CHANGE * reloads, report.failures
+    assert report.failed <= (AVERAGE * reloads + AT_ONCE if reloads else 0), report.failures
     assert not report.lost and not report.doubled, report.suspects
 
 
@@ -97,8 +96,8 @@ def test_users_notice_nothing_of_a_neighbour(user: App, other: App) -> None:
         ("deployed", lambda: other.deploy("v1").succeeded(), 0),
         ("deployed again", lambda: other.deploy("v2").succeeded(), 0),
         ("broken", lambda: other.deploy("crashing").failed_with("APP_EXIT"), 0),
+        ("rolled back", lambda: other.rollback().succeeded(), 0),
         ("given another domain", lambda: other.play("provision", app_domain="moved.lab").succeeded(), 1),
-        ("rolled back", lambda: other.rollback(app_domain="moved.lab").succeeded(), 0),
         ("provisioned again", lambda: other.play("provision", app_domain="moved.lab").succeeded(), 0),
     ]
     before = proxy(user)
@@ -164,7 +163,7 @@ def test_a_neighbours_errors_do_not_count(user: App, other: App) -> None:
     says="its own share",
 )
 def test_a_neighbours_good_answers_hide_nothing(user: App, other: App) -> None:
-    other.rollback(app_domain=other.domain).succeeded()
+    other.deploy("v4", app_domain=other.domain).succeeded()
     live = user.live
     with other.load(150, profile="foreign", paths=["/health"]), user.load(6, audit=False):
         play = user.deploy("failing", app_release_bake_seconds=20).failed_with("BAKE_FAILED")
