@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from lab.story import App
 
-TEXT, CLOSE = 1, 8
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TIMEOUT = 30.0
 
@@ -55,12 +55,11 @@ class WebSocket:
 
     def ask(self, text: str) -> str:
         """Send a message and return the answer to it. Raises WebSocketClosed when the server has ended the connection."""
-        mask, data = os.urandom(4), text.encode()
-        assert len(data) < 126
-        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(data))
-        with suppress(OSError):  # a close frame may lie in front of the end that is noticed here
-            self._connection.sendall(bytes([0x80 | TEXT, 0x80 | len(data)]) + mask + masked)
+        self._send(TEXT, text.encode())
         kind, content = self._frame()
+        while kind == PING:
+            self._send(PONG, content)
+            kind, content = self._frame()
         if kind == CLOSE:
             raise WebSocketClosed(struct.unpack("!H", content[:2])[0])
         return content.decode()
@@ -69,6 +68,13 @@ class WebSocket:
         """Hang up."""
         self._reader.close()
         self._connection.close()
+
+    def _send(self, kind: int, data: bytes) -> None:
+        assert len(data) < 126
+        mask = os.urandom(4)
+        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(data))
+        with suppress(OSError):  # a close frame may lie in front of the end that is noticed here
+            self._connection.sendall(bytes([0x80 | kind, 0x80 | len(data)]) + mask + masked)
 
     def _frame(self) -> tuple[int, bytes]:
         head = self._read(2)
