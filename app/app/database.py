@@ -8,8 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.settings import Settings
 
-CONNECT_SECONDS = 3
-
 
 def database_url(settings: Settings) -> URL:
     return URL.create(
@@ -52,7 +50,8 @@ def connect_args(settings: Settings, role: str, **timeouts_seconds: float) -> di
     """
     timeouts = {name: str(int(seconds * 1000)) for name, seconds in timeouts_seconds.items()}
     application_name = f"shop {role} {settings.release}"[:63]
-    return {"timeout": CONNECT_SECONDS, "server_settings": {"application_name": application_name, **timeouts}}
+    server_settings = {"application_name": application_name, **timeouts}
+    return {"timeout": settings.database_connect_timeout_seconds, "server_settings": server_settings}
 
 
 async def ping_database(engine: AsyncEngine) -> None:

@@ -1,11 +1,12 @@
 """The two questions a deployer asks: does the process live, and may it get traffic."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from app.kinds import kind
@@ -20,8 +21,26 @@ def failed(detail: str, **members: object) -> Check:
     return {"status": "failed", "detail": detail, **members}
 
 
+class Readiness:
+    """The checks of one worker, run once for all who ask at about the same time."""
+
+    def __init__(self, revisions: Revisions) -> None:
+        self._revisions = revisions
+        self._lock = asyncio.Lock()
+        self._checks: dict[str, Check] = {}
+        self._fresh_until = 0.0
+
+    async def checks(self, resources: Resources) -> dict[str, Check]:
+        """The outcome of the checks, at most settings.ready_cache_seconds old."""
+        async with self._lock:
+            if time.monotonic() >= self._fresh_until:
+                self._checks = await run_checks(resources, self._revisions)
+                self._fresh_until = time.monotonic() + resources.settings.ready_cache_seconds
+            return self._checks
+
+
 def health_router() -> APIRouter:
-    router, revisions = APIRouter(tags=["health"]), load_revisions()
+    router, readiness = APIRouter(tags=["health"]), Readiness(load_revisions())
 
     @router.get("/health")
     async def health(resources: CurrentResources) -> dict[str, str]:
@@ -29,18 +48,18 @@ def health_router() -> APIRouter:
         settings = resources.settings
         return {"status": "ok", "version": settings.app_version, "release": settings.release}
 
-    @router.get("/ready", responses={503: {"description": "Not ready; `checks` says why"}})
-    async def ready(resources: CurrentResources) -> JSONResponse:
-        """The database, its schema and Redis suit this release."""
-        checks = await run_checks(resources, revisions)
+    @router.get("/ready", responses={503: {"description": "Not ready"}})
+    async def ready(request: Request, resources: CurrentResources) -> JSONResponse:
+        """The database, its schema and Redis suit this release. Only who asks past the proxy is told what does not."""
+        checks = await readiness.checks(resources)
         is_ready = all(check["status"] == "ok" for check in checks.values())
-        body = {
+        body: dict[str, Any] = {
             "status": "ready" if is_ready else "not ready",
             "release": resources.settings.release,
             "version": resources.settings.app_version,
-            "revision": checks["schema"]["revision"],
-            "checks": checks,
         }
+        if "x-forwarded-for" not in request.headers:
+            body |= {"revision": checks["schema"]["revision"], "checks": checks}
         return JSONResponse(body, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     return router

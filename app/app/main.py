@@ -3,9 +3,11 @@
 import logging.config
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from fastapi_swagger import patch_fastapi
 from starlette.responses import Response
 
 from app.health import health_router
@@ -24,6 +26,9 @@ from app.shutdown import Shutdown
 # FastAPI's own spans and metrics have nowhere to go here: traces and counts are made by the middleware.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
+# FastAPI's own pages load their scripts from a CDN, which could then act in the name of whoever reads them.
+NO_PAGES_FROM_ELSEWHERE: dict[str, Any] = {"docs_url": None, "redoc_url": None, "swagger_ui_oauth2_redirect_url": None}
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service with its own pools; without `settings` they are read, and the process ends when they are wrong."""
@@ -37,7 +42,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.resources = resources
             yield
 
-    app = FastAPI(title="shop", version=settings.app_version, lifespan=lifespan, telemetry=NO_TELEMETRY)
+    app = FastAPI(
+        title="shop", version=settings.app_version, lifespan=lifespan, telemetry=NO_TELEMETRY, **NO_PAGES_FROM_ELSEWHERE
+    )
     app.state.shutdown = Shutdown()
     app.include_router(health_router())
     app.include_router(items_router(settings))
@@ -46,6 +53,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     def scrape() -> Response:
         return metrics.render()
 
+    # The same page, with the scripts that the package brings.
+    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={})
     add_problem_handlers(app)
     _add_middleware(app, settings, metrics)
     return app

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from app.items.feed import TooManySubscriptionsError
 from app.kinds import kind
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,13 @@ async def on_dependency_failure(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "a service that this one needs does not answer")
 
 
+async def on_too_many_waiting(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients wait for items", {"Retry-After": "5"})
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(TooManySubscriptionsError, on_too_many_waiting)
     for error in (DBAPIError, PoolTimeoutError, OSError, RedisError):
         app.add_exception_handler(error, on_dependency_failure)

@@ -30,7 +30,7 @@ class Resources:
 async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
     """Pools that connect at first use and the task that listens to Redis; all closed at the end."""
     engine, redis = create_engine(settings), create_redis(settings)
-    feed = Feed(redis)
+    feed = Feed(redis, settings.waiting_clients_limit)
     listening = asyncio.create_task(feed.run(), name="item feed")
     try:
         yield Resources(settings, engine, redis, feed, ItemService(engine, redis, feed, settings.cache_ttl_seconds))

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     database_max_overflow: int = Field(5, ge=0, le=100)
     # Longer than a stall of a busy host, shorter than the request's own limit: waiting is better than being refused.
     database_pool_timeout_seconds: Seconds = 15
+    # A starved machine may need seconds for a handshake that takes milliseconds elsewhere.
+    database_connect_timeout_seconds: Seconds = 10
 
     redis_host: Name
     redis_port: Port = 6379
@@ -48,8 +50,12 @@ class Settings(BaseSettings):
     graceful_timeout_seconds: int = Field(30, ge=5, le=3600)
     request_timeout_seconds: Seconds = 25
     long_poll_limit_seconds: Seconds = 20
+    # Event streams and long polls of one worker. Each holds a connection for as long as its client likes.
+    waiting_clients_limit: int = Field(500, ge=1)
     startup_wait_seconds: float = Field(30, ge=0, le=600)
     ready_timeout_seconds: Seconds = 2
+    # The outcome of the checks is used again for this long: anybody may ask, and each check is a query.
+    ready_cache_seconds: float = Field(0.5, ge=0, le=60)
     body_limit_bytes: int = Field(1024 * 1024, ge=1)
     sse_heartbeat_seconds: float = Field(1, gt=0, le=60)
 

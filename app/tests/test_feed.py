@@ -24,5 +24,5 @@ async def test_a_reader_that_lags_is_told_so_instead_of_filling_memory() -> None
 
 async def test_an_announcement_without_redis_does_not_fail(settings: Settings) -> None:
     redis = create_redis(settings.model_copy(update={"redis_port": 1}))
-    await Feed(redis).publish(ITEM)
+    await Feed(redis, 1).publish(ITEM)
     await redis.aclose()

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 
@@ -87,6 +88,34 @@ async def test_time_limit(limited: httpx.AsyncClient) -> None:
 
 async def test_event_streams_have_no_time_limit(limited: httpx.AsyncClient) -> None:
     assert (await limited.get("/slow-stream")).text == ": begin\n\n: end\n\n"
+
+
+async def test_no_more_clients_may_wait_than_the_limit(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"waiting_clients_limit": 1}))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://shop") as client,
+    ):
+        with app.state.resources.feed.subscribe():
+            for path in ("/items/events", "/items/wait?reference=nobody"):
+                refused = await client.get(path)
+                assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        waited = await client.get("/items/wait?reference=nobody&seconds=0")
+        assert waited.status_code == 204
+        assert (
+            await client.get("/items/wait?reference=nobody&seconds=0")
+        ).status_code == 204  # its place is free again
+
+
+async def test_the_documentation_loads_nothing_from_elsewhere(limited: httpx.AsyncClient) -> None:
+    page = (await limited.get("/docs")).text
+    sources = re.findall(r"(?:src|href)=\"([^\"]+)\"", page)
+    assert len(sources) == 3
+    for source in sources:
+        assert source.startswith("http://shop/swagger/")
+        assert (await limited.get(source)).status_code == 200
+    assert (await limited.get("/redoc")).status_code == 404
 
 
 @pytest.mark.parametrize(("path", "status"), [("/own-timeout", 503), ("/broken", 500)])

@@ -16,14 +16,19 @@ CLOSED_PORT = 1
 HEAD = ",".join(load_revisions().heads)
 
 
-async def answers(settings: Settings, *requests: tuple[str, str]) -> list[httpx.Response]:
+async def answers(
+    settings: Settings, *requests: tuple[str, str], headers: dict[str, str] | None = None
+) -> list[httpx.Response]:
     app = create_app(settings)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
         item = {"name": "lamp", "reference": "outage"}
-        return [await client.request(*request, json=item if request[0] == "POST" else None) for request in requests]
+        return [
+            await client.request(*request, headers=headers, json=item if request[0] == "POST" else None)
+            for request in requests
+        ]
 
 
 async def ready(settings: Settings) -> tuple[int, dict[str, Any]]:
@@ -46,6 +51,28 @@ async def test_ready_names_release_version_and_revision(settings: Settings) -> N
             },
         },
     )
+
+
+async def test_through_the_proxy_ready_does_not_say_what_is_wrong(settings: Settings) -> None:
+    down = settings.model_copy(update={"database_port": CLOSED_PORT})
+    (response,) = await answers(down, ("GET", "/ready"), headers={"X-Forwarded-For": "192.0.2.1"})
+    assert response.status_code == 503
+    assert set(response.json()) == {"status", "release", "version"}
+
+
+@pytest.mark.parametrize(("cache_seconds", "asked"), [(60.0, 1), (0.0, 3)])
+async def test_one_outcome_serves_all_who_ask_at_the_same_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, cache_seconds: float, asked: int
+) -> None:
+    run_checks, runs = app.health.run_checks, []
+
+    async def counted(*arguments: Any) -> Any:
+        runs.append(arguments)
+        return await run_checks(*arguments)
+
+    monkeypatch.setattr(app.health, "run_checks", counted)
+    await answers(settings.model_copy(update={"ready_cache_seconds": cache_seconds}), *[("GET", "/ready")] * 3)
+    assert len(runs) == asked
 
 
 async def test_without_database(settings: Settings) -> None:

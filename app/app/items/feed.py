@@ -20,6 +20,10 @@ POLL_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
+class TooManySubscriptionsError(Exception):
+    """As many clients wait for items as one worker is willing to serve."""
+
+
 class Subscription:
     """One request's share of the feed; `lost` means that items were missed and it must start afresh."""
 
@@ -44,8 +48,9 @@ class Subscription:
 
 
 class Feed:
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, limit: int) -> None:
         self._redis = redis
+        self._limit = limit
         self._subscriptions: set[Subscription] = set()
         self.connected = asyncio.Event()
 
@@ -58,6 +63,9 @@ class Feed:
 
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:
+        """Hand out new items during the block. Raises TooManySubscriptionsError."""
+        if len(self._subscriptions) >= self._limit:
+            raise TooManySubscriptionsError
         subscription = Subscription()
         self._subscriptions.add(subscription)
         try:

@@ -1,12 +1,14 @@
 """HTTP for items."""
 
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
+from app.items.feed import Subscription
 from app.items.schemas import MAX_ID, Item, ItemList, NewItem, Reference
 from app.items.stream import item_events
 from app.resources import CurrentResources
@@ -15,6 +17,12 @@ from app.settings import Settings
 ItemId = Annotated[int, Path(ge=1, le=MAX_ID)]
 After = Annotated[int, Query(ge=0, le=MAX_ID)]
 LastEventId = Annotated[int | None, Header(ge=0, le=MAX_ID)]
+
+
+async def _subscription(resources: CurrentResources) -> AsyncGenerator[Subscription]:
+    """A share of the feed until the response has been sent, reserved before its first byte."""
+    with resources.feed.subscribe() as subscription:
+        yield subscription
 
 
 def items_router(settings: Settings) -> APIRouter:
@@ -45,10 +53,13 @@ def items_router(settings: Settings) -> APIRouter:
 
     @router.get("/events", response_class=StreamingResponse)
     async def events(
-        request: Request, resources: CurrentResources, last_event_id: LastEventId = None
+        request: Request,
+        resources: CurrentResources,
+        subscription: Annotated[Subscription, Depends(_subscription)],
+        last_event_id: LastEventId = None,
     ) -> StreamingResponse:
         """Server-sent events: each new item, and a comment as heartbeat."""
-        stream = item_events(resources, request.app.state.shutdown, last_event_id)
+        stream = item_events(resources, subscription, request.app.state.shutdown, last_event_id)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 

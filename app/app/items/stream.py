@@ -18,24 +18,25 @@ def event(item: Item) -> str:
     return f"id: {item.id}\nevent: item\ndata: {item.model_dump_json()}\n\n"
 
 
-async def item_events(resources: Resources, shutdown: Shutdown, last_id: int | None) -> AsyncGenerator[str]:
+async def item_events(
+    resources: Resources, subscription: Subscription, shutdown: Shutdown, last_id: int | None
+) -> AsyncGenerator[str]:
     """Events until the process stops or items were missed; the client then reconnects with its last event's id.
 
     last_id: what a client that reconnects has already seen; newer items are sent first.
     """
-    with resources.feed.subscribe() as subscription:
-        yield RECONNECT_AFTER
-        sent: set[int] = set()
-        if last_id is not None:
-            for missed in await resources.items.list_after(last_id, CATCH_UP_LIMIT):
-                sent.add(missed.id)
-                yield event(missed)
-        async with aclosing(_live(subscription, shutdown, resources.settings.sse_heartbeat_seconds)) as live:
-            async for item in live:
-                if item is None:
-                    yield HEARTBEAT
-                elif item.id not in sent:
-                    yield event(item)
+    yield RECONNECT_AFTER
+    sent: set[int] = set()
+    if last_id is not None:
+        for missed in await resources.items.list_after(last_id, CATCH_UP_LIMIT):
+            sent.add(missed.id)
+            yield event(missed)
+    async with aclosing(_live(subscription, shutdown, resources.settings.sse_heartbeat_seconds)) as live:
+        async for item in live:
+            if item is None:
+                yield HEARTBEAT
+            elif item.id not in sent:
+                yield event(item)
 
 
 async def _live(
