@@ -1,6 +1,7 @@
 """The whole story in a few minutes: `python -m lab.demo`. Ends with 0 only when everything it shows is true."""
 
 import argparse
+import os
 import shlex
 import subprocess
 import sys
@@ -11,17 +12,28 @@ from collections.abc import Sequence
 from lab import hosts, inventory, paths, removal, results
 from lab.__main__ import up
 from lab.docker import LabError
+from lab.pressure import cpu_pressure
 from lab.probe import ProbeError, Report
+from lab.probe.report import Failure
 from lab.story import App, Play, play
 
 LOG = paths.STATE / "demo.log"
 RATE = 100  # requests a second
 SHOWN_LINES = 7
+# Above this share of the time in which some program waits for a CPU, failed requests are the machine's fault. Two busy loops on
+# two cores stay below it.
+OVERLOADED = 0.97
+# What sysexits.h calls a temporary failure: try again.
+OVERLOADED_EXIT_CODE = 75
 WIDTH = 116
 
 
 class DemoError(Exception):
     """Something that the demo claims is not true; the message says what."""
+
+
+class OverloadedError(DemoError):
+    """Requests failed on a machine that had no time for them, which says nothing about releases."""
 
 
 class Demo:
@@ -38,13 +50,13 @@ class Demo:
         self.provision()
         self.deploy("v1", "Deploy v1")
         before = self.app.live
-        with self.app.load(RATE) as load:
+        with self.app.load(RATE) as load, cpu_pressure() as pressure:
             self.deploy("v2", f"Deploy v2 while {RATE} requests a second arrive")
             after = self.app.live
             self.refuse()
             self.rollback(before)
         self.status()
-        self.conclude(load.report, {before, after})
+        self.conclude(load.report, {before, after}, pressure.share)
 
     def provision(self) -> None:
         """Prepare the machine, bare or not."""
@@ -92,16 +104,27 @@ class Demo:
         _require(f"{self.app.live} is live since" in lines[0], f"the status tells something else: {lines[0]}")
         print(*(f"   {line}" for line in lines), sep="\n")
 
-    def conclude(self, report: Report, served: set[str]) -> None:
-        """Say what the load saw, check it, and say how to go on."""
+    def conclude(self, report: Report, served: set[str], pressure: float) -> None:
+        """Say what the load saw, check it, and say how to go on.
+
+        Raises:
+            OverloadedError: requests failed while programs waited for a CPU more than `OVERLOADED` of the time.
+            DemoError: they failed although the machine had time for them.
+        """
         times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
         print(f"\nDuring deploy v2, the refused release and the rollback, in {report.seconds:.0f} s:")
         print(f"   {report.requests} requests sent, {report.failed} failed, {report.lost} lost, {report.doubled} doubled")
         print(f"   longest time without an answer: {report.longest_gap_ms:.0f} ms")
+        print(f"   programs on this machine waited for a CPU {pressure:.0%} of the time")
         print(f"Seconds: {times}")
-        _require(report.audit_error is None, f"lost and doubled could not be counted: {report.audit_error}")
-        counts = (report.failed, report.lost, report.doubled)
-        _require(counts == (0, 0, 0), f"requests were not served well: {[*report.failures[:5], report.suspects]}")
+        problems = problems_of(report)
+        if problems and pressure > OVERLOADED:
+            raise OverloadedError(
+                f"this machine is overloaded: programs waited for a CPU {pressure:.0%} of the time (more than {OVERLOADED:.0%}), "
+                f"and the load average is {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs.\n{problems}\n"
+                "Run the demo again when the machine is less busy."
+            )
+        _require(not problems, problems)
         _require(set(report.releases) == served, f"answers came from {sorted(report.releases)}, not {sorted(served)}")
         self._farewell()
 
@@ -152,6 +175,23 @@ class Demo:
         print(f"   {text}{f'  ({self.seconds[name]:.1f} s)' if name else ''}", flush=True)
 
 
+def problems_of(report: Report) -> str:
+    """Describe in words each request that was not served well, the first five of each sort; empty when all were."""
+    lines = []
+    if report.failed:
+        lines.append(f"{report.failed} of {report.requests} requests failed:")
+        lines += [f"  {failure}" for failure in map(_failure, report.failures[:5])]
+    if report.audit_error is not None:
+        lines.append(f"lost and doubled items could not be counted: {report.audit_error}")
+    lines += [f"{len(found)} items {sort}: {', '.join(found[:5])}" for sort, found in report.suspects.items() if found]
+    return "\n".join(lines)
+
+
+def _failure(failure: Failure) -> str:
+    answer = f"HTTP {failure.status} from {failure.release or 'the proxy'}" if failure.status else failure.error
+    return f"{failure.method} {failure.path} after {failure.at:.1f} s: {answer}"
+
+
 def _require(true: bool, problem: str) -> None:
     if not true:
         raise DemoError(problem)
@@ -183,6 +223,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begin = time.monotonic()
     try:
         prepare(options.host).tell()
+    except OverloadedError as error:
+        print(f"\nThe demo proves nothing today: {error}", file=sys.stderr)
+        return OVERLOADED_EXIT_CODE
     except (DemoError, LabError, ProbeError, AssertionError, OSError, subprocess.SubprocessError) as error:
         print(f"\nThe demo failed: {error}\nSee {_relative(str(LOG))}.", file=sys.stderr)
         return 1
