@@ -8,7 +8,7 @@ import shutil
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _socket_dir
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
@@ -68,21 +68,13 @@ class Candidate:
         ]
         return found[0] if found else None
 
-    def make_socket_dir(self) -> None:
-        """Create the directory of the release's socket; its group comes from the parent and lets the edge in."""
-        directory = self.paths.socket_dir(self.id)
-        directory.mkdir(exist_ok=True)
-        user = int(self.settings["user"].partition(":")[0] or 0)
-        shutil.chown(directory, user)
-        directory.chmod(0o2750)
-
     def start(self) -> None:
         """Start the release beside whatever serves.
 
         Raises:
             ReleaseError: START_FAILED.
         """
-        self.make_socket_dir()
+        _socket_dir.make(self.paths.socket_dir(self.id), int(self.settings["user"].partition(":")[0] or 0))
         directory = self.paths.bundle(self.id)
         done = _docker.compose(
             self.project,
@@ -206,5 +198,5 @@ def remove_release(paths: AppPaths, release: str) -> None:
     """Remove all that a release has on this host, however much of it there is."""
     for container in _docker.containers(paths.app, release):
         _docker.remove(container["Id"])
-    shutil.rmtree(paths.socket_dir(release), ignore_errors=True)
+    _socket_dir.remove(paths.socket_dir(release))
     shutil.rmtree(paths.bundle(release), ignore_errors=True)
