@@ -17,6 +17,11 @@ if [ -e "$units.timer" ]; then
   rm "$units.service" "$units.timer"
   systemctl daemon-reload
 fi
+for entry in /etc/fairlead/mounts/"$1"-r*.fstab; do
+  [ -e "$entry" ] || continue
+  umount --lazy "$(cut -d' ' -f2 "$entry")" || true
+  rm "$entry"
+done
 rm -rf "/opt/fairlead/$1" "/var/lib/fairlead/$1"
 """
 

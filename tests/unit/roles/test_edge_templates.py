@@ -88,7 +88,8 @@ def test_no_private_paths() -> None:
 def test_the_proxy_sees_the_apps_through_the_mount_and_knows_no_network_of_theirs(migrates: bool) -> None:
     project = compose(migrates)
     caddy = project["services"]["caddy"]
-    apps = {"type": "bind", "source": "/run/fairlead/apps", "target": "/var/lib/fairlead", "bind": {"create_host_path": False}}
+    bind = {"create_host_path": False, "propagation": "rslave"}
+    apps = {"type": "bind", "source": "/run/fairlead/apps", "target": "/var/lib/fairlead", "bind": bind}
     assert apps in caddy["volumes"]
     assert (caddy["networks"], project["networks"]) == (["edge"], {"edge": {"name": "0-edge"}})
     assert caddy.get("sysctls") == ({"net.ipv4.tcp_migrate_req": "1"} if migrates else None)
