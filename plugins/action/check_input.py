@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _input, _squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _input, _squawk, _volume_rules
 
 _JINJA = ("{{", "{%", "{#")
 
@@ -70,6 +70,8 @@ class ActionModule(ActionBase):
         problems += self._type_problems(values, options)
         problems += _input.broken_rules(values, options)
         problems += self._linter_problems(values, options)
+        elsewhere = bool(values.get("app_database_url"))
+        problems += _volume_rules.placement_problems(values.get("app_volumes"), variables.get("groups") or {}, elsewhere)
         return problems + _input.unknown(f"{role}_", options, variables)
 
     @staticmethod
