@@ -10,15 +10,15 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _volume_tree
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
 SOCKET_DIRECTORY = "/run/fairlead"
 # Nobody but the app's user has any business in it.
 MODE = 0o700
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+STATUS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def missing(volume: AppVolume, why: str) -> ReleaseError:
 def _own_if_empty(path: Path, user: str) -> None:
     uid, _, gid = user.partition(":")
     # By its handle: whatever a container does meanwhile, nothing else is changed.
-    handle = os.open(path, DIRECTORY)
+    handle = os.open(path, _volume_tree.DIRECTORY)
     try:
         with os.scandir(handle) as entries:
             empty = next(entries, None) is None
@@ -200,6 +200,21 @@ def _own_if_empty(path: Path, user: str) -> None:
             os.fchmod(handle, MODE)
     finally:
         os.close(handle)
+
+
+def told(app: str, settings: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Return what status tells of a release's volumes: each with its size, as far as it could be counted in some seconds."""
+    volumes = of(app, settings)
+    return [{**_told(volume, STATUS_SECONDS / len(volumes)), "path": volume.path, "backup": volume.backup} for volume in volumes]
+
+
+def _told(volume: AppVolume, seconds: float) -> Dict[str, Any]:
+    known: Dict[str, Any] = {"name": volume.docker_name, "bytes": None, "complete": False, "problem": None}
+    try:
+        size, complete = _volume_tree.disk_usage(directory(volume), seconds)
+    except (ReleaseError, OSError) as error:
+        return {**known, "problem": error.what if isinstance(error, ReleaseError) else str(error)}
+    return {**known, "bytes": size, "complete": complete}
 
 
 def lost(app: str, made: Sequence[AppVolume], live: Optional[Mapping[str, Any]]) -> List[str]:
