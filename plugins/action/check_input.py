@@ -70,9 +70,15 @@ class ActionModule(ActionBase):
         problems += self._type_problems(values, options)
         problems += _input.broken_rules(values, options)
         problems += self._linter_problems(values, options)
-        elsewhere = bool(values.get("app_database_url"))
-        problems += _volume_rules.placement_problems(values.get("app_volumes"), variables.get("groups") or {}, elsewhere)
+        problems += self._placement_problems(values, variables)
         return problems + _input.unknown(f"{role}_", options, variables)
+
+    def _placement_problems(self, values: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+        if not values.get("app_volumes"):
+            return []
+        elsewhere = bool(values.get("app_database_url"))
+        database = elsewhere or boolean(self._templar.template(variables.get("data_services_postgres", True)), strict=False)
+        return _volume_rules.placement_problems(values.get("app_volumes"), variables.get("groups") or {}, elsewhere, database)
 
     @staticmethod
     def _linter_problems(values: dict[str, Any], options: dict[str, Any]) -> list[str]:
