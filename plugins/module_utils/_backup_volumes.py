@@ -70,7 +70,7 @@ def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> Facts:
         found = _volume_copy.pack(top, partial)
         read = _volume_copy.read(partial)
         if read.checksum != found.checksum:
-            raise ReleaseError("VOLUME_UNREADABLE", "its copy does not hold what was read", "look at the disk: dmesg")
+            raise ReleaseError("BACKUP_FAILED", "its copy does not hold what was read", "look at the disk: dmesg")
     except ReleaseError as error:
         if error.code == "DISK_SPACE":
             raise
@@ -100,17 +100,17 @@ def _prepare(paths: AppPaths, volume: AppVolume) -> None:
     """Run the command that was set for it in the live container, as the app's own user.
 
     Raises:
-        ReleaseError: VOLUME_UNREADABLE with the command's last words.
+        ReleaseError: BACKUP_FAILED with the command's last words.
     """
     if not volume.before_backup:
         return
     containers = [c for c in _docker.containers(paths.app, read_route(paths)) if c["Config"]["Labels"].get(SERVICE_LABEL) == "api"]
     if not containers:
-        raise ReleaseError("VOLUME_UNREADABLE", "the live release has no container to run before_backup in", "playbooks/status.yml")
+        raise ReleaseError("BACKUP_FAILED", "the live release has no container to run before_backup in", "playbooks/status.yml")
     done = run(["docker", "exec", containers[0]["Id"], *volume.before_backup], BEFORE_SECONDS, merge=True)
     if done.code:
         what = f"its before_backup command failed with exit code {done.code}"
-        raise ReleaseError("VOLUME_UNREADABLE", what, "correct before_backup in app_volumes", done.out.splitlines()[-SHOWN_LINES:])
+        raise ReleaseError("BACKUP_FAILED", what, "correct before_backup in app_volumes", done.out.splitlines()[-SHOWN_LINES:])
 
 
 def require_whole(paths: AppPaths, manifest: Mapping[str, Any]) -> None:

@@ -68,7 +68,7 @@ def pack(top: Path, archive: Path) -> Content:
     """Write the files of a directory into a new archive, and return what is in it.
 
     Raises:
-        ReleaseError: VOLUME_UNREADABLE.
+        ReleaseError: BACKUP_FAILED.
         OSError: the archive could not be written.
     """
     handle = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -84,7 +84,7 @@ def survey(top: Path) -> Content:
     """Return what a directory holds, as `pack` would copy it.
 
     Raises:
-        ReleaseError: VOLUME_UNREADABLE.
+        ReleaseError: BACKUP_FAILED.
     """
     with Path(os.devnull).open("wb") as nowhere:
         return _pack(top, nowhere)
@@ -96,7 +96,7 @@ def _pack(top: Path, out: Union[IO[bytes], gzip.GzipFile]) -> Content:
         _add(tar, _info(TOP, top.stat()), found)
         for entry in _volume_tree.walk(top):
             if time.monotonic() > deadline:
-                raise ReleaseError("VOLUME_UNREADABLE", f"it was not copied within {COPY_SECONDS:g} s", "keep less in the volume")
+                raise ReleaseError("BACKUP_FAILED", f"it was not copied within {COPY_SECONDS:g} s", "keep less in the volume")
             _pack_entry(tar, entry, found)
             # What was written is of no more interest, and there may be very many.
             tar.members = []  # type: ignore[attr-defined]

@@ -46,7 +46,7 @@ def walk(top: Path) -> Iterator[Entry]:
     """Yield everything below a directory, directories before what is in them; what vanishes meanwhile is left out.
 
     Raises:
-        ReleaseError: VOLUME_UNREADABLE when it is deeper than anything that an app would make.
+        ReleaseError: BACKUP_FAILED when it is deeper than anything that an app would make.
     """
     handle = os.open(top, DIRECTORY)
     try:
@@ -57,7 +57,7 @@ def walk(top: Path) -> Iterator[Entry]:
 
 def _walk(handle: int, prefix: str, depth: int) -> Iterator[Entry]:
     if depth > DEEPEST:
-        raise ReleaseError("VOLUME_UNREADABLE", f"{prefix[:80]}… lies more than {DEEPEST} directories deep", "remove it from the volume")
+        raise ReleaseError("BACKUP_FAILED", f"{prefix[:80]}… lies more than {DEEPEST} directories deep", "remove it from the volume")
     with os.scandir(handle) as listed:
         names = sorted(entry.name for entry in listed)
     for name in names:

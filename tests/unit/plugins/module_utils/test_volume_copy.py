@@ -166,7 +166,7 @@ def test_a_directory_that_is_deeper_than_any_app_needs_is_told(tmp_path: Path) -
         os.close(handle)
         handle = below
     os.close(handle)
-    with fails("VOLUME_UNREADABLE"):
+    with fails("BACKUP_FAILED"):
         _volume_copy.survey(top)
 
 
