@@ -217,18 +217,37 @@ def _told(volume: AppVolume, seconds: float) -> Dict[str, Any]:
     return {**known, "bytes": size, "complete": complete}
 
 
-def lost(app: str, made: Sequence[AppVolume], live: Optional[Mapping[str, Any]]) -> List[str]:
-    """Warn of volumes that had to be made although the live release should have them already.
+def warnings(app: str, made: Sequence[AppVolume], settings: Mapping[str, Any], live: Optional[Mapping[str, Any]]) -> List[str]:
+    """Return what should be known before a release gets its volumes.
 
     Args:
         app: the app's name.
-        made: what `ensure` made.
+        made: what `ensure` made for it.
+        settings: of the release.
         live: settings of the live release; None when nothing is live.
     """
-    had = {volume.name for volume in of(app, live or {})}
-    return [
+    had, new = of(app, live or {}), of(app, settings)
+    found = [
         f"VOLUME_MISSING: the volume {volume.docker_name} was gone from this host; an empty one was made. "
         "playbooks/restore.yml brings back the last backup of it"
         for volume in made
-        if volume.name in had
+        if volume.name in {old.name for old in had}
     ]
+    found += [
+        f"VOLUME_LEFT: the live release has the volume {old.docker_name} at {old.path}, and this one has not. "
+        "The volume and its files stay on this host, and are in no backup from now on"
+        for old in had
+        if (old.name, old.path) not in {(volume.name, volume.path) for volume in new}
+    ]
+    return found + [warning for volume in new if (warning := _foreign_owner(volume, settings["user"]))]
+
+
+def _foreign_owner(volume: AppVolume, user: str) -> str:
+    place = directory(volume)
+    status = place.lstat()
+    if status.st_uid == int(user.partition(":")[0]):
+        return ""
+    return (
+        f"VOLUME_OWNER: the volume {volume.docker_name} belongs to {status.st_uid}:{status.st_gid} and app_release_user is {user}: "
+        f"if the app cannot write to {volume.path}, chown --recursive --no-dereference {user} {place}"
+    )

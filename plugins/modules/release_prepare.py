@@ -234,7 +234,8 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
         record = ledger.add(**fields, previous=live, owner=stage.params["owner"])
         bundle.write(stage.paths, record["id"], live)
         made = _app_volumes.ensure(bundle.app, bundle.settings)
-        stage.warnings += _app_volumes.lost(bundle.app, made, settings_of(stage.paths, live) if live else None)
+        had = settings_of(stage.paths, live) if live else None
+        stage.warnings += _app_volumes.warnings(bundle.app, made, bundle.settings, had)
     stage.journal.enter("PREPARED", record["id"])
     with stage.steps.step("plan") as step:
         image = Candidate(stage.paths, record["id"]).for_migrations

@@ -115,8 +115,28 @@ def test_root_follows_no_link_where_a_volume_should_be(engine: FakeEngine, tmp_p
     assert tmp_path.stat().st_mode == mode
 
 
-def test_a_volume_that_the_live_release_had_is_missed(engine: FakeEngine) -> None:
-    made = _app_volumes.ensure("shop", settings(DATA))
-    (warning,) = _app_volumes.lost("shop", made, settings(DATA))
-    assert warning.startswith("VOLUME_MISSING: the volume shop-data was gone")
-    assert _app_volumes.lost("shop", made, settings()) == _app_volumes.lost("shop", made, None) == []
+OTHER: dict[str, Any] = {"name": "media", "path": "/data"}
+
+
+@pytest.mark.parametrize(
+    ("live", "new", "there", "codes"),
+    [
+        (None, settings(DATA), False, []),
+        (settings(), settings(DATA), False, []),
+        (settings(DATA), settings(DATA), True, []),
+        (settings(DATA), settings(DATA), False, ["VOLUME_MISSING"]),
+        # A new name is a new volume: the files stay in the old one.
+        (settings(DATA), settings(OTHER), True, ["VOLUME_LEFT"]),
+        (settings(DATA), settings({**DATA, "path": "/elsewhere"}), True, ["VOLUME_LEFT"]),
+        (settings(DATA), settings(), True, ["VOLUME_LEFT"]),
+        (settings(DATA), settings(DATA, user="4711:4711"), True, ["VOLUME_OWNER"]),
+    ],
+)
+def test_what_should_be_known_of_a_releases_volumes(
+    engine: FakeEngine, live: dict[str, Any] | None, new: dict[str, Any], there: bool, codes: list[str]
+) -> None:
+    if there:
+        _app_volumes.ensure("shop", settings(DATA))
+        (Path(engine.volumes["shop-data"]["Mountpoint"]) / "file").touch()
+    made = _app_volumes.ensure("shop", new)
+    assert [warning.partition(":")[0] for warning in _app_volumes.warnings("shop", made, new, live)] == codes
