@@ -12,6 +12,7 @@ version_added: 1.0.0
 description:
   - Looks whether the host can take a release and what digest the tag means, clears up after a run that died, takes the right to
     release, pulls the image by digest, and writes the release's bundle (Compose file, environment, secrets, settings).
+  - Refuses an image that declares a C(VOLUME) which nothing is mounted at, and has the volumes of the release on the host.
   - Then asks the image which migrations it has, and the database which of them it lacks.
   - Nothing that users see changes. When the live release is the same already, and the database fits it, nothing changes at all.
   - In check mode an image that is not on the host is fetched to read its migrations, and removed again.
