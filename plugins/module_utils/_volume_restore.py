@@ -7,6 +7,7 @@ The kernel exchanges two directories in one step: whoever dies, a volume has its
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import tempfile
@@ -144,17 +145,19 @@ def swap(paths: AppPaths, restored: List[Restored]) -> List[str]:
 def _start_live(paths: AppPaths) -> None:
     live = read_route(paths)
     if live is not None and has_record(paths, live):
-        release = Candidate(paths, live)
-        release.start()
-        release.keep_running()
+        with contextlib.suppress(ReleaseError):  # whether it is ready is what is asked next
+            release = Candidate(paths, live)
+            release.start()
+            release.keep_running()
 
 
 def _swap(restored: Restored) -> str:
     kept = restored.live.with_name(f"{BEFORE}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     _clear(restored.live.parent, BEFORE)
     try:
-        _exchange(restored.live, restored.beside)
+        # Before the exchange, so that the old files are never where leftovers are cleared away.
         restored.beside.rename(kept)
+        _exchange(restored.live, kept)
     except OSError as error:
         raise _failed(f"the volume {restored.volume.docker_name} could not be exchanged: {error}") from error
     return f"The volume {restored.volume.docker_name} is as it was; until the next restore its old files are in {kept}"
