@@ -138,7 +138,7 @@ def remove(paths: AppPaths, identifier: str) -> None:
 def notes(manifest: Mapping[str, Any]) -> List[str]:
     """Return what should be known of a backup's copies of volumes."""
     return [
-        f"UNSTEADY: {len(facts['unsteady'])} files of the volume {facts['name']} were written to each time they were read, "
+        f"UNSTEADY: files of the volume {facts['name']} were written to each time they were read, "
         f"and their copies may be of no one moment: {', '.join(facts['unsteady'][:SHOWN_LINES])}; "
         "before_backup in app_volumes can have the app write a snapshot first"
         for facts in manifest.get("volumes", [])

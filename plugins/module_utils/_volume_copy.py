@@ -18,7 +18,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Dict, List, Optional, Union
+from typing import IO, Any, Dict, List, Optional, Tuple, Union
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _volume_tree
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -28,6 +28,7 @@ CHUNK = 1024 * 1024
 COMPRESSION = 1
 # How often a file is read again that was written to while it was read.
 TRIES = 3
+UNSTEADY_TOLD = 100
 COPY_SECONDS = 6 * 3600.0
 MODE_BITS = 0o7777
 TOP = "."
@@ -38,30 +39,36 @@ class Content:
     """What an archive or a directory holds.
 
     Args:
-        lines: for each path a checksum of its kind, mode, owner and content.
+        entries: how many there are.
         disk_bytes: what it takes on the disk, holes in files left out.
         skipped: how many sockets, FIFOs and devices were left out.
-        unsteady: files that were written to each time they were read.
+        unsteady: files that were written to each time they were read, the first of them.
     """
 
-    lines: Dict[str, bytes] = field(default_factory=dict)
+    entries: int = 0
     disk_bytes: int = 0
     skipped: int = 0
     unsteady: List[str] = field(default_factory=list)
+    # Sums of checksums do not depend on the order of entries, and take no room however many there are.
+    _sum: int = 0
+    _last: Tuple[str, int] = ("", 0)
 
     def add(self, info: tarfile.TarInfo, detail: str) -> None:
-        """Note an entry; one that is there already is replaced, as it is when an archive is extracted."""
+        """Note an entry; one of the same name right before it is replaced, as it is when an archive is extracted."""
         mode = 0 if info.issym() else info.mode & MODE_BITS
-        text = f"{info.type!r} {mode:o} {info.uid} {info.gid} {detail}"
-        self.lines[info.name] = hashlib.sha256(os.fsencode(text)).digest()
+        text = f"{info.name}\0{info.type!r} {mode:o} {info.uid} {info.gid} {detail}"
+        value = int.from_bytes(hashlib.sha256(os.fsencode(text)).digest(), "big")
+        if self._last[0] == info.name:
+            self._sum -= self._last[1]
+            self.entries -= 1
+        self._last = (info.name, value)
+        self._sum += value
+        self.entries += 1
 
     @property
     def checksum(self) -> str:
-        """One checksum of it all, whatever the order."""
-        whole = hashlib.sha256()
-        for path in sorted(self.lines):
-            whole.update(os.fsencode(path) + b"\0" + self.lines[path])
-        return whole.hexdigest()
+        """One checksum of names, kinds, modes, owners and contents."""
+        return f"{self._sum % 2**256:064x}"
 
 
 def pack(top: Path, archive: Path) -> Content:
@@ -136,7 +143,8 @@ def _pack_file(tar: tarfile.TarFile, entry: Entry, found: Content) -> None:
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
             found.disk_bytes += before.st_blocks * _volume_tree.BLOCK
             return
-    found.unsteady.append(entry.path)
+    if len(found.unsteady) < UNSTEADY_TOLD:
+        found.unsteady.append(entry.path)
 
 
 def _add(tar: tarfile.TarFile, info: tarfile.TarInfo, found: Content) -> None:
@@ -271,7 +279,7 @@ def damaged(archive: Path, how: str) -> ReleaseError:
 def as_facts(found: Content) -> Dict[str, Any]:
     """Return what a manifest says of an archive's content."""
     return {
-        "entries": len(found.lines),
+        "entries": found.entries,
         "content": found.checksum,
         "disk_bytes": found.disk_bytes,
         "skipped": found.skipped,

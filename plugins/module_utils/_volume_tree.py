@@ -58,23 +58,27 @@ def walk(top: Path) -> Iterator[Entry]:
 def _walk(handle: int, prefix: str, depth: int) -> Iterator[Entry]:
     if depth > DEEPEST:
         raise ReleaseError("BACKUP_FAILED", f"{prefix[:80]}… lies more than {DEEPEST} directories deep", "remove it from the volume")
+    # One by one: nobody knows how many there are.
     with os.scandir(handle) as listed:
-        names = sorted(entry.name for entry in listed)
-    for name in names:
-        try:
-            status = os.stat(name, dir_fd=handle, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        yield Entry(prefix + name, name, handle, status)
-        if stat.S_ISDIR(status.st_mode):
+        for name in (found.name for found in listed):
             try:
-                below = os.open(name, DIRECTORY, dir_fd=handle)
-            except OSError:  # it is gone, or no directory any more
+                status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            except FileNotFoundError:
                 continue
-            try:
-                yield from _walk(below, f"{prefix}{name}/", depth + 1)
-            finally:
-                os.close(below)
+            yield Entry(prefix + name, name, handle, status)
+            if stat.S_ISDIR(status.st_mode):
+                yield from _below(handle, name, prefix, depth)
+
+
+def _below(handle: int, name: str, prefix: str, depth: int) -> Iterator[Entry]:
+    try:
+        below = os.open(name, DIRECTORY, dir_fd=handle)
+    except OSError:  # it is gone, or no directory any more
+        return
+    try:
+        yield from _walk(below, f"{prefix}{name}/", depth + 1)
+    finally:
+        os.close(below)
 
 
 @contextmanager
