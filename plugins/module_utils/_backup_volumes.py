@@ -130,8 +130,8 @@ def require_whole(paths: AppPaths, manifest: Mapping[str, Any]) -> None:
 
 
 def remove(paths: AppPaths, identifier: str) -> None:
-    """Remove the archives of a backup."""
-    for archive in volume_archives(paths, identifier):
+    """Remove the archives of a backup, half-written ones as well."""
+    for archive in (*volume_archives(paths, identifier), *paths.backups.glob(f".{identifier}.*")):
         archive.unlink(missing_ok=True)
 
 
@@ -139,7 +139,7 @@ def notes(manifest: Mapping[str, Any]) -> List[str]:
     """Return what should be known of a backup's copies of volumes."""
     return [
         f"UNSTEADY: files of the volume {facts['name']} were written to each time they were read, "
-        f"and their copies may be of no one moment: {', '.join(facts['unsteady'][:SHOWN_LINES])}; "
+        f"and their copies may be of no one moment: {', '.join(map(repr, facts['unsteady'][:SHOWN_LINES]))}; "
         "before_backup in app_volumes can have the app write a snapshot first"
         for facts in manifest.get("volumes", [])
         if facts["unsteady"]

@@ -57,7 +57,7 @@ def walk(top: Path) -> Iterator[Entry]:
 
 def _walk(handle: int, prefix: str, depth: int) -> Iterator[Entry]:
     if depth > DEEPEST:
-        raise ReleaseError("BACKUP_FAILED", f"{prefix[:80]}… lies more than {DEEPEST} directories deep", "remove it from the volume")
+        raise ReleaseError("BACKUP_FAILED", f"{prefix[:80]!r}… lies more than {DEEPEST} directories deep", "remove it from the volume")
     # One by one: nobody knows how many there are.
     with os.scandir(handle) as listed:
         for name in (found.name for found in listed):

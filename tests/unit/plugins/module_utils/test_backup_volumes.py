@@ -58,6 +58,18 @@ def test_without_a_live_release_there_is_nothing_to_copy(paths: AppPaths) -> Non
     assert _backup_volumes.take(paths, ID, "manual") == []
 
 
+def test_a_copy_that_does_not_end_leaves_nothing(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends_early(top: Path, archive: Path) -> None:
+        archive.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(archive))
+
+    monkeypatch.setattr(_volume_copy, "pack", ends_early)
+    with pytest.raises(OSError, match="No space left"):
+        _backup_volumes.take(host.paths, ID, "manual")
+    _backup_volumes.remove(host.paths, ID)
+    assert list(host.paths.backups.iterdir()) == []
+
+
 def test_a_lost_volume_fails_a_backup_and_does_not_keep_anybody_from_restoring(host: Host, data: Path) -> None:
     del host.engine.volumes["shop-data"]
     with fails("BACKUP_FAILED") as caught:
@@ -217,4 +229,4 @@ def test_copies_off_the_host_are_found_by_the_backups_id() -> None:
 def test_files_that_were_never_still_are_told(unsteady: list[str], number: int) -> None:
     facts = {"name": "data", **_volume_copy.as_facts(_volume_copy.Content(unsteady=unsteady))}
     notes = _backup_volumes.notes(manifest(ID, volumes=[facts]))
-    assert len(notes) == number and all("app.db, app.db-wal" in note for note in notes)
+    assert len(notes) == number and all("'app.db', 'app.db-wal'" in note for note in notes)
