@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _candidate, _handover
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES, STOPPING
@@ -27,7 +27,7 @@ def never_both(monkeypatch: pytest.MonkeyPatch) -> None:
     start = Candidate.start
 
     def alone(self: Candidate) -> None:
-        running = _candidate._docker.running_releases(self.paths.app)
+        running = _docker.running_releases(self.paths.app)
         assert set(running) <= {self.id}, f"{self.id} is started while {running} run"
         start(self)
 
@@ -101,7 +101,7 @@ def start_fails(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(project: str, *arguments: Any, **options: Any) -> Finished:
         return Finished(1, "", "no such network") if project.endswith("r2") else compose(project, *arguments, **options)
 
-    monkeypatch.setattr(_candidate._docker, "compose", refuses)
+    monkeypatch.setattr(_docker, "compose", refuses)
 
 
 def never_ready(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
