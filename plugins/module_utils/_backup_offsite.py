@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_state, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
@@ -58,12 +59,8 @@ class Offsite:
         self._ensure()
         # Locks of runs that were killed; those of others stay.
         self._restic("unlock", seconds=QUESTION_SECONDS)
-        files = (
-            _backup_store.dump_of(paths, identifier),
-            _backup_store.manifest_of(paths, identifier),
-            *_backup_store.volume_archives(paths, identifier),
-        )
-        self._restic("backup", "--quiet", "--tag", self.app, *map(str, files))
+        files = map(str, _backup_store.files_of(paths, identifier))
+        self._restic("backup", "--quiet", "--tag", self.app, *files)
         rules = [word for period, number in sorted(self.keep.items()) for word in (f"--keep-{period}", str(number))]
         if rules:
             self._restic("forget", "--quiet", "--tag", self.app, "--group-by", "host,tags", *rules, "--prune")
@@ -90,30 +87,34 @@ class Offsite:
         Raises:
             ReleaseError: OFFSITE_FAILED; then there is nothing of it here.
         """
-        snapshots = self._snapshots()
-        snapshot, folder = copies(snapshots)[identifier]
-        archives = [paths.backups / name for name in archives_of(snapshots, identifier)]
+        snapshot, folder = self._copies()[identifier]
         paths.backups.mkdir(mode=0o700, exist_ok=True)
         with _backup_store.alone(paths):
-            # The manifest last: it is what says that there is a backup.
-            for final in (*archives, _backup_store.dump_of(paths, identifier), _backup_store.manifest_of(paths, identifier)):
-                partial = final.with_name(f".{final.name}.partial")
-                try:
-                    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-                        self._restic("dump", snapshot, f"{folder}/{final.name}", out=out)
-                        os.fsync(out.fileno())
-                    partial.replace(final)
-                finally:
-                    partial.unlink(missing_ok=True)
+            manifest = _backup_store.manifest_of(paths, identifier)
+            with self._fetched(snapshot, folder, manifest) as told:
+                archives = [paths.backups / name for name in _backup_store.archives_in(told, identifier)]
+                for final in (*archives, _backup_store.dump_of(paths, identifier)):
+                    with self._fetched(snapshot, folder, final) as partial:
+                        partial.replace(final)
+                # The manifest last: it is what says that there is a backup.
+                told.replace(manifest)
             sync_directory(paths.backups)
+
+    @contextmanager
+    def _fetched(self, snapshot: str, folder: str, final: Path) -> Iterator[Path]:
+        """Yield a file of a copy beside the place where it belongs; it is gone afterwards, unless it was renamed."""
+        partial = final.with_name(f".{final.name}.partial")
+        try:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                self._restic("dump", snapshot, f"{folder}/{final.name}", out=out)
+                os.fsync(out.fileno())
+            yield partial
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _copies(self) -> Dict[str, Tuple[str, str]]:
         """Return snapshot and folder of each copy, by the backup's id."""
-        return copies(self._snapshots())
-
-    def _snapshots(self) -> List[Dict[str, Any]]:
-        found: List[Dict[str, Any]] = json.loads(self._restic("snapshots", "--json", "--tag", self.app, seconds=QUESTION_SECONDS))
-        return found
+        return copies(json.loads(self._restic("snapshots", "--json", "--tag", self.app, seconds=QUESTION_SECONDS)))
 
     def _ensure(self) -> None:
         try:
@@ -171,9 +172,3 @@ def copies(snapshots: Sequence[Mapping[str, Any]]) -> Dict[str, Tuple[str, str]]
             if path.suffix == ".dump" and _backup_store.is_id(path.stem):
                 found[path.stem] = (snapshot["id"], str(path.parent))
     return found
-
-
-def archives_of(snapshots: Sequence[Mapping[str, Any]], identifier: str) -> List[str]:
-    """Return the names of the copies of volumes that belong to a backup."""
-    names = {Path(path).name for snapshot in snapshots for path in snapshot["paths"]}
-    return sorted(name for name in names if _backup_store.is_archive(name, identifier))

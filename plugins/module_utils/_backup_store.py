@@ -53,9 +53,21 @@ def volume_archives(paths: AppPaths, identifier: str) -> List[Path]:
     return sorted(paths.backups.glob(f"{identifier}.*{ARCHIVE}"))
 
 
+def files_of(paths: AppPaths, identifier: str) -> List[Path]:
+    """Return all files of a backup."""
+    return [dump_of(paths, identifier), manifest_of(paths, identifier), *volume_archives(paths, identifier)]
+
+
 def is_archive(name: str, identifier: str) -> bool:
-    """Tell whether a file of this name can be a copy of a volume in a backup; nothing else becomes a part of a path."""
+    """Tell whether a file of this name can be a copy of a volume in a backup."""
     return re.fullmatch(rf"{re.escape(identifier)}\.[a-z][a-z0-9-]*{re.escape(ARCHIVE)}", name) is not None
+
+
+def archives_in(manifest: Path, identifier: str) -> List[str]:
+    """Return the names of the copies of volumes that a manifest has; nothing else becomes a part of a path."""
+    body = read_state(manifest, KEYS).body or {}
+    names = [str(facts.get("file")) for facts in body.get("volumes", [])]
+    return [name for name in names if is_archive(name, identifier)]
 
 
 def is_id(text: str) -> bool:

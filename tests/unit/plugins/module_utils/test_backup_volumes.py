@@ -1,5 +1,6 @@
 """Volumes in backups: copied beside the dump, proved, brought back by one exchange, and gone with the backup."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import (
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._state import previous_of, write_state
 from fakes import fails
 from fakes_backup import day, made, manifest
 from fakes_host import SETTINGS, Host
@@ -219,10 +221,28 @@ def test_copies_go_with_their_backup(host: Host, data: Path) -> None:
     assert _backup_store.volume_archives(host.paths, ID) == []
 
 
-def test_copies_off_the_host_are_found_by_the_backups_id() -> None:
-    names = [f"{ID}.dump", f"{ID}.json", f"{ID}.data.tar.gz", f"{ID}..tar.gz", f"{day(2)}.data.tar.gz"]
-    snapshots = [{"id": "1", "paths": [f"/opt/fairlead/shop/backups/{name}" for name in names]}]
-    assert _backup_offsite.archives_of(snapshots, ID) == [f"{ID}.data.tar.gz"]
+def test_copies_come_back_from_off_the_host_with_their_dump(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = taken(host.paths)
+    write_state(_backup_store.manifest_of(host.paths, ID), {key: value for key, value in whole.items() if key != "schema"})
+    previous_of(_backup_store.manifest_of(host.paths, ID)).unlink()
+    files = {path.name: path.read_bytes() for path in host.paths.backups.iterdir()}
+    offsite = _backup_offsite.Offsite("shop", "/repository", Path("/none"), {}, {})
+    told: list[tuple[str, ...]] = []
+
+    def restic(self: object, *words: str, out: Any = None, **_: object) -> str:
+        told.append(words)
+        if words[0] == "dump":
+            out.write(files[Path(words[2]).name])
+        return json.dumps([{"id": "abcdef12", "paths": [f"/old/{name}" for name in files]}])
+
+    monkeypatch.setattr(_backup_offsite.Offsite, "_restic", restic)
+    offsite.copy(host.paths, ID)
+    (copied,) = (words for words in told if words[0] == "backup")
+    assert {str(host.paths.backups / name) for name in files} <= {*copied}
+    for path in host.paths.backups.iterdir():
+        path.unlink()
+    offsite.fetch(host.paths, ID)
+    assert {path.name: path.read_bytes() for path in host.paths.backups.iterdir()} == files
 
 
 @pytest.mark.parametrize(("unsteady", "number"), [([], 0), (["app.db", "app.db-wal"], 1)])
