@@ -66,6 +66,8 @@ RELEASES = (
     Release("expand", "expand", V2),
     Release("backfill", "backfill", EXPAND),
     Release("contract", "contract", BACKFILL),
+    Release("files", "files", V2),
+    Release("files_next", "next", f"{LOCAL}/shop:files"),
     Release("1", "foreign", images.DEBIAN, service="foreign"),
     Release("2", "foreign_next", f"{LOCAL}/foreign:1", service="foreign"),
 )

@@ -10,6 +10,7 @@ docker compose --project-name "$1-data" down --volumes --timeout 5 >/dev/null 2>
 docker rm --force --volumes "$1-data-postgres-upgrade" >/dev/null 2>&1
 # Volumes of an earlier major, which no Compose file names any more.
 docker volume ls --quiet --filter "label=com.docker.compose.project=$1-data" | xargs --no-run-if-empty docker volume rm >/dev/null
+docker volume ls --quiet --filter "label=fairlead.app=$1" | xargs --no-run-if-empty docker volume rm >/dev/null
 units=/etc/systemd/system/fairlead-backup-$1
 if [ -e "$units.timer" ]; then
   systemctl disable --quiet --now "fairlead-backup-$1.timer"

@@ -147,12 +147,12 @@ class App:
         """Ask the app from outside; return status, headers (lower-case names) and body."""
         return self.request("GET", path)
 
-    def request(self, method: str, path: str) -> tuple[int, dict[str, str], str]:
-        """Send a request without a body from outside; see `get`."""
+    def request(self, method: str, path: str, body: str | None = None) -> tuple[int, dict[str, str], str]:
+        """Send a request from outside; see `get`."""
         context = ssl.create_default_context(cafile=str(self.authority))
         connection = _AddressedConnection(str(self.host.address), self.domain, context)
         try:
-            connection.request(method, path)
+            connection.request(method, path, body)
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
         finally:

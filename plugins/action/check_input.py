@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _input, _squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _input, _squawk, _volume_rules
 
 _JINJA = ("{{", "{%", "{#")
 
@@ -70,7 +70,15 @@ class ActionModule(ActionBase):
         problems += self._type_problems(values, options)
         problems += _input.broken_rules(values, options)
         problems += self._linter_problems(values, options)
+        problems += self._placement_problems(values, variables)
         return problems + _input.unknown(f"{role}_", options, variables)
+
+    def _placement_problems(self, values: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+        if not values.get("app_volumes"):
+            return []
+        elsewhere = bool(values.get("app_database_url"))
+        database = elsewhere or boolean(self._templar.template(variables.get("data_services_postgres", True)), strict=False)
+        return _volume_rules.placement_problems(values.get("app_volumes"), variables.get("groups") or {}, elsewhere, database)
 
     @staticmethod
     def _linter_problems(values: dict[str, Any], options: dict[str, Any]) -> list[str]:

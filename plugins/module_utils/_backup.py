@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_census, _backup_state, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_census, _backup_state, _backup_store, _backup_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK, NOT_STARTED, Database
@@ -78,6 +78,8 @@ def _take(paths: AppPaths, database: Database, kind: str, release: Optional[str]
         _verify(database, partial, len(tables))
         checksum = _backup_store.sha256(partial)
         partial.replace(final)
+        # After the dump: a file that a row names is written before the row.
+        volumes = _backup_volumes.take(paths, identifier, kind)
         sync_directory(paths.backups)
         manifest = {
             "id": identifier,
@@ -92,12 +94,14 @@ def _take(paths: AppPaths, database: Database, kind: str, release: Optional[str]
             "at": at,
             "server_version": look.server,
             "tables": tables,
+            "volumes": volumes,
         }
         write_state(_backup_store.manifest_of(paths, identifier), manifest)
     except BaseException:
         partial.unlink(missing_ok=True)
         if not _backup_store.manifest_of(paths, identifier).exists():
             final.unlink(missing_ok=True)
+            _backup_volumes.remove(paths, identifier)
         raise
     return {"schema": 1, **manifest}
 

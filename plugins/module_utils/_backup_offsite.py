@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_state, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
@@ -58,7 +59,7 @@ class Offsite:
         self._ensure()
         # Locks of runs that were killed; those of others stay.
         self._restic("unlock", seconds=QUESTION_SECONDS)
-        files = (str(_backup_store.dump_of(paths, identifier)), str(_backup_store.manifest_of(paths, identifier)))
+        files = map(str, _backup_store.files_of(paths, identifier))
         self._restic("backup", "--quiet", "--tag", self.app, *files)
         rules = [word for period, number in sorted(self.keep.items()) for word in (f"--keep-{period}", str(number))]
         if rules:
@@ -89,17 +90,27 @@ class Offsite:
         snapshot, folder = self._copies()[identifier]
         paths.backups.mkdir(mode=0o700, exist_ok=True)
         with _backup_store.alone(paths):
-            # The manifest last: it is what says that there is a backup.
-            for final in (_backup_store.dump_of(paths, identifier), _backup_store.manifest_of(paths, identifier)):
-                partial = final.with_name(f".{final.name}.partial")
-                try:
-                    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-                        self._restic("dump", snapshot, f"{folder}/{final.name}", out=out)
-                        os.fsync(out.fileno())
-                    partial.replace(final)
-                finally:
-                    partial.unlink(missing_ok=True)
+            manifest = _backup_store.manifest_of(paths, identifier)
+            with self._fetched(snapshot, folder, manifest) as told:
+                archives = [paths.backups / name for name in _backup_store.archives_in(told, identifier)]
+                for final in (*archives, _backup_store.dump_of(paths, identifier)):
+                    with self._fetched(snapshot, folder, final) as partial:
+                        partial.replace(final)
+                # The manifest last: it is what says that there is a backup.
+                told.replace(manifest)
             sync_directory(paths.backups)
+
+    @contextmanager
+    def _fetched(self, snapshot: str, folder: str, final: Path) -> Iterator[Path]:
+        """Yield a file of a copy beside the place where it belongs; it is gone afterwards, unless it was renamed."""
+        partial = final.with_name(f".{final.name}.partial")
+        try:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                self._restic("dump", snapshot, f"{folder}/{final.name}", out=out)
+                os.fsync(out.fileno())
+            yield partial
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _copies(self) -> Dict[str, Tuple[str, str]]:
         """Return snapshot and folder of each copy, by the backup's id."""

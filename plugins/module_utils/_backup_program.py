@@ -13,7 +13,7 @@ import json
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_state, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_state, _backup_store, _backup_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -32,6 +32,7 @@ def back_up(paths: AppPaths) -> Dict[str, Any]:
     if manifest is None:
         return told
     told.update({key: manifest[key] for key in ("id", "bytes", "seconds", "revision")})
+    told["notes"] = _backup_volumes.notes(manifest)
     told["removed"] = _attempt(told, lambda: _prune(paths))
     told["offsite"] = _attempt(told, lambda: _copy(paths, manifest["id"]))
     return told

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _backup_store, _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _backup_store, _backup_volumes, _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -124,6 +124,7 @@ def obtain(paths: AppPaths, wanted: str, fetch: bool = True) -> Dict[str, Any]:
     dump = _backup_store.dump_of(paths, manifest["id"])
     if dump.stat().st_size != manifest["bytes"] or _backup_store.sha256(dump) != manifest["sha256"]:
         raise _damaged(dump, "is not what was written: its checksum differs")
+    _backup_volumes.require_whole(paths, manifest)
     return manifest
 
 

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ KEEP_OTHERS = 5
 # One that is under way is waited for; the right to release is held meanwhile.
 WAIT_SECONDS = 1800.0
 POLL_SECONDS = 0.2
+ARCHIVE = ".tar.gz"
 CHUNK = 1024 * 1024
 _ID = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
@@ -39,6 +41,33 @@ def dump_of(paths: AppPaths, identifier: str) -> Path:
 def manifest_of(paths: AppPaths, identifier: str) -> Path:
     """Return where a backup's manifest lies."""
     return paths.backups / f"{identifier}.json"
+
+
+def volume_archive(paths: AppPaths, identifier: str, volume: str) -> Path:
+    """Return where a backup's copy of a volume lies."""
+    return paths.backups / f"{identifier}.{volume}{ARCHIVE}"
+
+
+def volume_archives(paths: AppPaths, identifier: str) -> List[Path]:
+    """Return the copies of volumes that are there of a backup."""
+    return sorted(paths.backups.glob(f"{identifier}.*{ARCHIVE}"))
+
+
+def files_of(paths: AppPaths, identifier: str) -> List[Path]:
+    """Return all files of a backup."""
+    return [dump_of(paths, identifier), manifest_of(paths, identifier), *volume_archives(paths, identifier)]
+
+
+def is_archive(name: str, identifier: str) -> bool:
+    """Tell whether a file of this name can be a copy of a volume in a backup."""
+    return re.fullmatch(rf"{re.escape(identifier)}\.[a-z][a-z0-9-]*{re.escape(ARCHIVE)}", name) is not None
+
+
+def archives_in(manifest: Path, identifier: str) -> List[str]:
+    """Return the names of the copies of volumes that a manifest has; nothing else becomes a part of a path."""
+    body = read_state(manifest, KEYS).body or {}
+    names = [str(facts.get("file")) for facts in body.get("volumes", [])]
+    return [name for name in names if is_archive(name, identifier)]
 
 
 def is_id(text: str) -> bool:
@@ -140,6 +169,8 @@ def prune(paths: AppPaths, keep: int) -> List[str]:
             # A dump without its manifest is taken away later; a manifest without its dump would promise something.
             manifest_of(paths, identifier).unlink()
             dump_of(paths, identifier).unlink()
+            for archive in volume_archives(paths, identifier):
+                archive.unlink()
     return gone
 
 
@@ -168,8 +199,12 @@ def clear_partial(paths: AppPaths) -> None:
 def remove_partial(paths: AppPaths) -> None:
     """Remove what is no finished backup; for who holds the lock on the backups."""
     for file in paths.backups.glob(".*.*"):
-        file.unlink(missing_ok=True)
-    for file in paths.backups.glob("*.dump"):
-        # The manifest comes last: without it the dump was never finished, or is being removed.
-        if is_id(file.stem) and not manifest_of(paths, file.stem).exists():
+        if file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)
+        else:
+            file.unlink(missing_ok=True)
+    for file in (*paths.backups.glob("*.dump"), *paths.backups.glob(f"*{ARCHIVE}")):
+        # The manifest comes last: without it the rest was never finished, or is being removed.
+        identifier = file.name.partition(".")[0]
+        if is_id(identifier) and not manifest_of(paths, identifier).exists():
             file.unlink(missing_ok=True)

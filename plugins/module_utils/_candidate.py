@@ -8,7 +8,7 @@ import shutil
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _socket_dir
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _socket_dir
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
@@ -72,9 +72,10 @@ class Candidate:
         """Start the release beside whatever serves.
 
         Raises:
-            ReleaseError: START_FAILED.
+            ReleaseError: START_FAILED, VOLUME_FOREIGN.
         """
         _socket_dir.make(self.paths.socket_dir(self.id), int(self.settings["user"].partition(":")[0] or 0))
+        _app_volumes.ensure(self.paths.app, self.settings)
         directory = self.paths.bundle(self.id)
         done = _docker.compose(
             self.project,

@@ -99,6 +99,23 @@ def image_size(reference: str) -> Optional[int]:
     return None if image is None else int(image["Size"])
 
 
+def image_volumes(reference: str) -> List[str]:
+    """Return the paths that an image on this host declares as VOLUME."""
+    image = _ask(f"/images/{reference}/json") or {}
+    return sorted((image.get("Config") or {}).get("Volumes") or {})
+
+
+def volume(name: str) -> Optional[Dict[str, Any]]:
+    """Return what the engine knows of a volume, or None when there is none of that name."""
+    found: Optional[Dict[str, Any]] = _ask(f"/volumes/{name}")
+    return found
+
+
+def create_volume(name: str, app: str) -> None:
+    """Create a volume of an app."""
+    _check(run(["docker", "volume", "create", "--label", f"{APP_LABEL}={app}", name]), f"creating the volume {name}")
+
+
 def remove_image(reference: str) -> None:
     """Remove an image unless a container still uses it."""
     if has_image(reference):

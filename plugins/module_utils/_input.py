@@ -8,7 +8,7 @@ import difflib
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _address, _limits, _rules, _services
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _address, _limits, _rules, _services, _volume_rules
 
 Rule = Callable[[object], Optional[str]]
 
@@ -25,6 +25,7 @@ RULES: Dict[str, Rule] = {
     "app_database_url": _address.problem,
     "app_release_identity": _rules.identity_problem,
     "app_release_user": _rules.user_problem,
+    "app_volumes": _volume_rules.problem,
 }
 
 
@@ -67,6 +68,9 @@ def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[
         problems.append(f"app_release_user: {root}: {where('app_release_user', options['app_release_user'])}")
     seconds = {name: values.get(name, option.get("default")) for name, option in options.items() if name.endswith("_seconds")}
     numbers = {name: float(value) for name, value in seconds.items() if isinstance(value, (int, float))}
+    if "app_release_tmpfs" in options:
+        tmpfs = values.get("app_release_tmpfs", options["app_release_tmpfs"].get("default"))
+        problems += _volume_rules.tmpfs_problems(values.get("app_volumes"), tmpfs)
     if "data_services_postgres" in options:
         problems += _services.problems(values)
     return problems + [f"{problem}: set them in your inventory (group_vars/all/main.yml)" for problem in _limits.chain_problems(numbers)]

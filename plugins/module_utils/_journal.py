@@ -17,6 +17,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._state import Sto
 
 # What a run does on a host, in order.  A phase means that this is done; MIGRATING alone that it was begun.
 PHASES = ("PLANNED", "PREPARED", "BACKED_UP", "MIGRATING", "MIGRATED", "STARTED", "READY", "SWITCHED", "BAKED", "COMMITTED")
+# Begun only where an exclusive volume is handed over, between MIGRATED and STARTED: the live release is stopped before the new one starts.
+STOPPING = "STOPPING"
 # How a run ends: its release is live, was cleared away, or was live for a moment and put back.
 ENDS = ("COMMITTED", "ABORTED", "REVERTED")
 KEYS = ("run", "owner", "action", "release", "from", "phase", "phases", "since", "boot", "expires", "until", "code", "message")

@@ -11,14 +11,14 @@ import contextlib
 import shutil
 from typing import List
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_store, _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_store, _docker, _handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import STOPPING, Entry, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, route_text, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import remove_logins
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
@@ -101,13 +101,14 @@ def _settle(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry) -> 
     said = f"RECOVERED: run {entry['run']} of {entry['owner']} ended at {entry['phase']}"
     if release is None or release != read_route(paths):
         _abandon(paths, journal, ledger, entry, entry["code"] or INTERRUPTED)
-        return f"{said}; {release or 'it'} never went live and was cleared away"
+        again = f"; {entry['from']}, which had been stopped for it, was started again" if _stopped_old(entry) else ""
+        return f"{said}; {release or 'it'} never went live and was cleared away{again}"
     problem = _complete(paths, ledger, release)
     if not problem:
         journal.end(entry, "COMMITTED")
         return f"{said}; {release} is live and was completed"
     before = entry["from"]
-    if not has_record(paths, before) or not _serves(paths, before):
+    if not has_record(paths, before) or not _takes_over(paths, entry, before):
         journal.end(entry, "COMMITTED")
         return f"{said}; {release} is live, does not answer ({problem}), and there is none to go back to"
     write_route(paths, before)
@@ -121,8 +122,30 @@ def _abandon(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry, re
         _end_migration(paths)
     if entry["release"] is not None:
         discard(paths, ledger, entry["release"], reason)
+    if _stopped_old(entry):
+        # When it cannot be started, the release that is deployed next takes its place all the same.
+        with contextlib.suppress(ReleaseError):
+            _handover.start_again(paths, entry["from"])
     was_live = any(phase["phase"] == "SWITCHED" for phase in entry["phases"])
     journal.end(entry, "REVERTED" if was_live else "ABORTED")
+
+
+def _stopped_old(entry: Entry) -> bool:
+    """Tell whether a run may have stopped the live release, because only one of the two may run."""
+    return any(phase["phase"] == STOPPING for phase in entry["phases"])
+
+
+def _takes_over(paths: AppPaths, entry: Entry, before: str) -> bool:
+    """Have the release before serve in place of one that does not answer; where only one may run, the other one is stopped first."""
+    if not _stopped_old(entry):
+        return _serves(paths, before)
+    stop_release(paths.app, entry["release"])
+    if _serves(paths, before):
+        return True
+    stop_release(paths.app, before)
+    with contextlib.suppress(ReleaseError):
+        Candidate(paths, entry["release"]).start()
+    return False
 
 
 def _end_migration(paths: AppPaths) -> None:

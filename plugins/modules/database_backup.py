@@ -45,7 +45,7 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
 
 
@@ -58,6 +58,7 @@ def back_up(stage: Stage) -> Result:
         with stage.steps.step("backup") as step:
             manifest = _backup.take(stage.paths, database, "manual")
             step.update(backup=manifest["id"], bytes=manifest["bytes"])
+        stage.warnings += _backup_volumes.notes(manifest)
         return {"changed": True, "backup": manifest}
 
 

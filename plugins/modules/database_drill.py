@@ -12,6 +12,7 @@ version_added: 1.0.0
 description:
   - Restores a backup into a new database at the same server, compares revision, rows and a checksum of each table with what the backup's
     manifest says, and drops that database. The live one is not touched, and the app serves on.
+  - Copies of volumes are extracted into a directory that only root can look into, compared, and removed.
   - The outcome is written down for M(fairlead.fastapi.release_status).
 extends_documentation_fragment:
   - fairlead.fastapi.stage
@@ -68,7 +69,7 @@ serving:
 
 import time
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _backup_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _backup_state, _volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -105,6 +106,7 @@ def _drill(stage: Stage) -> Result:
         _backup_restore.require_space(database, manifest)
         with _backup_restore.restored(database, stage.paths, manifest):
             pass  # what is of interest is that it holds what it should
+        _volume_restore.prove(stage.paths, manifest)
     seconds, rows = round(time.monotonic() - started, 2), all_rows(manifest["tables"])
     _backup_state.record(stage.paths, "drill", backup=manifest["id"], seconds=seconds, rows=rows, bytes=manifest["bytes"])
     message = (
@@ -112,6 +114,8 @@ def _drill(stage: Stage) -> Result:
         f"{len(manifest['tables'])} tables at {described(manifest['revision'])}, {manifest['bytes']} bytes. "
         "The live database was not touched"
     )
+    copies = [f"{facts['name']} ({facts['entries']} entries)" for facts in manifest.get("volumes", [])]
+    message += f"; extracted and compared as well: {', '.join(copies)}" if copies else ""
     # What it made is gone again.
     return {
         "changed": False,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: database_restore
-short_description: Restore a backup of an app's database
+short_description: Restore a backup of an app's database and volumes
 version_added: 1.0.0
 description:
   - Checks the dump's checksum, restores it into a new database, and compares revision, rows and a checksum of each table with what the
     backup's manifest says. Only when all is the same, the live database and the new one are renamed, both in one transaction.
   - The old one is kept as C(<name>_before_<time>) until the next restore. The state that is replaced is backed up first.
+  - Volumes that the backup has copies of are extracted beside the live ones and compared. Then the release is stopped for a moment, and
+    they are exchanged, each in one step. Their old files are kept until the next restore.
   - A backup that is only off this host is fetched.
   - Whoever dies, there is the old database or the restored one. What was half restored is dropped by the next run.
   - No release is under way meanwhile. Put users to the maintenance page first - what they write until the end of this is lost.
@@ -24,7 +26,7 @@ options:
     type: str
     default: ''
   into:
-    description: Name of a new database to restore into, beside the live one; empty to replace the live one.
+    description: Name of a new database to restore into, beside the live one; empty to replace the live one. Volumes are then left alone.
     type: str
     default: ''
 """
@@ -113,7 +115,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_store, _docker, _volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
@@ -142,6 +144,8 @@ def restore(stage: Stage) -> Result:
         if stage.check_mode:
             return {"changed": True, "backup": manifest["id"], "message": [f"backup {manifest['id']} would be restored"]}
         _backup_restore.require_space(database, manifest)
+        if not into and manifest.get("volumes"):
+            _volume_restore.require_space(manifest, _docker.engine().data)
         result = _beside(stage, database, manifest, into) if into else _live(stage, database, manifest)
         seconds = round(time.monotonic() - started, 2)
         facts = {key: manifest[key] for key in ("at", "revision")}
@@ -175,6 +179,7 @@ def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: st
     with stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
         _backup_restore.rename(database, name, into)
     message = [f"The live database {database.name} was not touched"]
+    message += ["Nor were volumes: with into, a restore leaves them as they are"] if manifest.get("volumes") else []
     return {"rows_before": None, "replaced": None, "kept": "", "ready": True, "maintenance": "off", "message": message}
 
 
@@ -185,9 +190,11 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
             present = _backup.take(stage.paths, database, "restore")
             step.update(backup=present["id"], bytes=present["bytes"])
     # A scheduled backup, which would keep the database from being renamed, waits.
-    with _backup_store.alone(stage.paths), stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
-        kept, dropped = _backup_restore.swap(database, name)
-    message = [f"Not in it: everything written after {manifest['at']}"]
+    with _backup_store.alone(stage.paths), stage.steps.step("restore"), _volume_restore.beside(stage.paths, manifest) as volumes:
+        with _backup_restore.restored(database, stage.paths, manifest) as name:
+            kept, dropped = _backup_restore.swap(database, name)
+        said = _volume_restore.swap(stage.paths, volumes)
+    message = [f"Not in it: everything written after {manifest['at']}", *said]
     if present:
         message.append(
             f"What was replaced had {all_rows(present['tables'])} rows; it is the backup {present['id']}, and until the next restore "

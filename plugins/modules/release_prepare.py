@@ -12,6 +12,7 @@ version_added: 1.0.0
 description:
   - Looks whether the host can take a release and what digest the tag means, clears up after a run that died, takes the right to
     release, pulls the image by digest, and writes the release's bundle (Compose file, environment, secrets, settings).
+  - Refuses an image that declares a C(VOLUME) which nothing is mounted at, and has the volumes of the release on the host.
   - Then asks the image which migrations it has, and the database which of them it lacks.
   - Nothing that users see changes. When the live release is the same already, and the database fits it, nothing changes at all.
   - In check mode an image that is not on the host is fetched to read its migrations, and removed again.
@@ -107,9 +108,9 @@ serving:
 
 from typing import Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _drift, _preflight, _retention
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _drift, _preflight, _retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, has_record, read_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
@@ -205,6 +206,7 @@ def _look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, record: Record) ->
     """Plan the migrations of a release that there will not be; nothing of it stays on the host."""
     fetched = stage.registry(bundle.image).pull(bundle.digest)
     try:
+        _require_mapped(stage, bundle)
         with bundle.staged(stage.paths, record["id"]) as directory:
             title = f"{record['id']} ({bundle.image}:{bundle.tag})"
             image = Image(f"{bundle.app}-{record['id']}", directory, title, bundle.settings)
@@ -221,11 +223,20 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
     with stage.steps.step("pull") as step:
         step["digest"] = bundle.digest
         step["pulled"] = stage.registry(bundle.image).pull(bundle.digest)
+    try:
+        _require_mapped(stage, bundle)
+    except ReleaseError:
+        if step["pulled"]:
+            _docker.remove_image(f"{bundle.image}@{bundle.digest}")
+        raise
     with stage.steps.step("bundle"):
         changes = difference(stage.paths, live, bundle)
         fields = {"image": bundle.image, "tag": bundle.tag, "digest": bundle.digest}
         record = ledger.add(**fields, previous=live, owner=stage.params["owner"])
         bundle.write(stage.paths, record["id"], live)
+        made = _app_volumes.ensure(bundle.app, bundle.settings)
+        had = settings_of(stage.paths, live) if live else None
+        stage.warnings += _app_volumes.warnings(bundle.app, made, bundle.settings, had)
     stage.journal.enter("PREPARED", record["id"])
     with stage.steps.step("plan") as step:
         image = Candidate(stage.paths, record["id"]).for_migrations
@@ -233,6 +244,20 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
         step["pending"] = [migration["revision"] for migration in plan.pending]
     ledger.note_schema(record["id"], {"tool": plan.tool, "heads": plan.heads, "migrations": []})
     return {"changed": True, "unchanged": False, "release": brief(record), "plan": plan.as_dict(), "diff": changes}
+
+
+def _require_mapped(stage: Stage, bundle: Bundle) -> None:
+    """Refuse an image that would lose what it writes.
+
+    Raises:
+        ReleaseError: VOLUME_UNMAPPED.
+    """
+    live = read_route(stage.paths)
+    running = Candidate(stage.paths, live).container() if has_record(stage.paths, live) and live else None
+    title = f"{bundle.image}:{bundle.tag}"
+    problem = _app_volumes.unmapped_problem(title, f"{bundle.image}@{bundle.digest}", bundle.settings, running)
+    if problem is not None:
+        raise problem
 
 
 def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:

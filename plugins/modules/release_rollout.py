@@ -13,6 +13,7 @@ description:
   - Starts the release beside the live one, waits until it answers its readiness check as the expected release,
     replaces the route in one atomic step, and asks the public listener whether the new release answers there.
   - Then watches it for a while, with the release before it still running - whether it restarts, stays ready, and answers no more errors.
+  - Where both releases have a volume that is exclusive, the live one is stopped before the new one starts, and started again when it fails.
   - When anything fails, the live release stays or is put back, and the new one is removed.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
@@ -41,6 +42,10 @@ ready:
   description: The readiness answer that let the release in.
   returned: success, except in check mode
   type: str
+unserved_seconds:
+  description: For how long nobody was served, because a volume is exclusive; 0 where none is.
+  returned: success, except in check mode
+  type: float
 steps:
   description: What was done, in order, with seconds.
   returned: always
@@ -65,6 +70,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._handover import Handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
@@ -86,10 +92,14 @@ def rollout(stage: Stage) -> Result:
         _note_migrations(stage, ledger)
         candidate = Candidate(stage.paths, stage.params["release"])
         before = read_route(stage.paths)
+        handover = Handover(stage.paths, candidate, before)
         try:
-            answer = _put_into_service(stage, candidate)
-        except ReleaseError:
-            _put_back(stage, candidate, before)
+            answer = _put_into_service(stage, candidate, handover)
+        except ReleaseError as error:
+            if handover.begun:
+                error.what = f"{error.what}; {handover.give_back()}"
+            else:
+                _put_back(stage, candidate, before)
             stage.warnings += _schema_ahead(ledger.get(candidate.id), before)
             raise
         record = ledger.get(candidate.id)
@@ -98,7 +108,7 @@ def rollout(stage: Stage) -> Result:
         ledger.mark_live(candidate.id)
         stage.journal.enter("BAKED")
         stage.journal.pause()
-        return {"changed": True, "ready": str(answer)}
+        return {"changed": True, "ready": str(answer), "unserved_seconds": round(handover.seconds, 2)}
 
 
 def _note_migrations(stage: Stage, ledger: Ledger) -> None:
@@ -108,7 +118,11 @@ def _note_migrations(stage: Stage, ledger: Ledger) -> None:
         ledger.note_schema(stage.params["release"], {**schema, "migrations": stage.params["migrations"]})
 
 
-def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
+def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) -> Answer:
+    if handover.volumes:
+        with stage.steps.step("stop") as step:
+            step["volumes"] = handover.volumes
+            handover.stop_old(stage.journal)
     with stage.steps.step("start"):
         candidate.start()
     stage.journal.enter("STARTED")
@@ -120,6 +134,7 @@ def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
         candidate.keep_running()
         bake = Bake(candidate, candidate.running_container(), _edge.Answers(stage.paths.app))
         write_route(stage.paths, candidate.id)
+        handover.served()
     stage.journal.enter("SWITCHED")
     with stage.steps.step("verify"):
         _verify(candidate)

@@ -70,6 +70,13 @@ backup:
       what is wrong with them (C(problem)).
   returned: success
   type: dict
+volumes:
+  description:
+    - The live release's volumes - C(name) in the Docker Engine, C(path), whether backups have it (C(backup)), C(bytes) on the disk, whether
+      all of it was counted in time (C(complete)), and what is wrong with it (C(problem)).
+  returned: success
+  type: list
+  elements: dict
 maintenance:
   description: Whether users get the maintenance page.
   returned: success
@@ -82,9 +89,9 @@ run:
 
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_state, _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import ENDS
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
@@ -102,6 +109,8 @@ def status(stage: Stage) -> Result:
     drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.read().damage) if damage]
     drift += _drift.findings(stage.paths, ledger, live).all
     backup = _backup_state.state(stage.paths)
+    volumes = _app_volumes.told(stage.paths.app, settings_of(stage.paths, live) or {}) if live else []
+    drift += [volume["problem"] for volume in volumes if volume["problem"]]
     if stage.params["strict"] and backup["problem"]:
         drift.append(f"backups: {backup['problem']}")
     if stage.params["strict"] and drift:
@@ -119,6 +128,7 @@ def status(stage: Stage) -> Result:
         "releases": [brief(record) for record in reversed(ledger.releases)],
         "drift": drift,
         "backup": backup,
+        "volumes": volumes,
         "maintenance": stage.paths.maintenance.is_file(),
         "run": _last_run(stage),
     }

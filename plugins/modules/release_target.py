@@ -75,7 +75,7 @@ serving:
 import contextlib
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight, _schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _drift, _preflight, _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described, find_database
@@ -116,6 +116,9 @@ def choose(stage: Stage) -> Result:
         stage.journal.begin("rollback", read_route(stage.paths))
         with stage.steps.step("image"):
             _bring_image(stage, ledger.get(result["release"]["id"]))
+        # Not refused: users wait for it, and whatever it kept that way is still with its container.
+        unmapped = _app_volumes.unmapped_problem(target.title, target.image, target.settings)
+        stage.warnings += [f"{unmapped.code}: {unmapped.what}"] if unmapped else []
         stage.journal.enter("PREPARED", result["release"]["id"])
         stage.journal.pause()
         return result

@@ -53,8 +53,9 @@ def paths(tmp_path: Path) -> AppPaths:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
+    fake.volume_root = tmp_path / "volumes"
     fake.install(monkeypatch)
     return fake
 

@@ -139,6 +139,9 @@ class FakeEngine:
         self.is_engine = _docker.Engine(PLATFORM, Path("/"), live_restore=True)
         self.memory: int | None = 64 * MEGABYTE
         self.stop_exit_code = 0
+        self.declared: list[str] = []
+        self.volumes: dict[str, dict[str, Any]] = {}
+        self.volume_root = Path("/nonexistent")
         self.database = FakeDatabase(self.note)
         self.alembic = FakeAlembic(self.database)
 
@@ -171,6 +174,18 @@ class FakeEngine:
 
     def image_size(self, reference: str) -> int | None:
         return MEGABYTE if reference in self.images else None
+
+    def image_volumes(self, reference: str) -> list[str]:
+        return self.declared
+
+    def volume(self, name: str) -> dict[str, Any] | None:
+        return self.volumes.get(name)
+
+    def create_volume(self, name: str, app: str) -> None:
+        self.note("create volume", name)
+        place = self.volume_root / name / "_data"
+        place.mkdir(parents=True)
+        self.volumes[name] = {"Driver": "local", "Labels": {_docker.APP_LABEL: app}, "Options": None, "Mountpoint": str(place)}
 
     def remove_image(self, reference: str) -> None:
         if reference in self.images:

@@ -133,3 +133,23 @@ def test_a_command_reaches_the_container_as_it_was_given(tmp_path: Path, words: 
     services = composed(tmp_path, app_release_command=words, app_release_migrate_command=words)["services"]
     for name in ("api", "migrate"):
         assert [word.replace("$$", "$") for word in services[name]["command"]] == words
+
+
+def test_volumes_outlive_releases_and_are_no_part_of_planning(tmp_path: Path) -> None:
+    volumes = [{"name": "data", "path": "/data", "backup": True}, {"name": "ledger", "path": "/srv/ledger", "exclusive": True}]
+    found = composed(tmp_path, app_volumes=volumes)
+    assert found["volumes"] == {
+        "data": {"name": "shop-data", "external": True},
+        "ledger": {"name": "shop-ledger", "external": True},
+    }
+    mounts = {
+        name: [(m["source"], m["target"], m["volume"]) for m in service.get("volumes", []) if m["type"] == "volume"]
+        for name, service in found["services"].items()
+    }
+    data, ledger = ("data", "/data", {"nocopy": True}), ("ledger", "/srv/ledger", {"nocopy": True})
+    assert mounts == {"api": [data, ledger], "migrate": [data], "history": []}
+
+
+def test_volumes_go_with_an_image_that_listens_on_tcp(tmp_path: Path) -> None:
+    found = composed(tmp_path, app_volumes=[{"name": "data", "path": "/data"}], app_listen="tcp", app_release_migrate=False)
+    assert [mount["target"] for mount in found["services"]["api"]["volumes"]] == ["/data"]

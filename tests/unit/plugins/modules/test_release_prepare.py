@@ -340,3 +340,44 @@ def test_a_host_that_is_not_ready_is_left_alone(host: Host) -> None:
     with fails("NETWORK_MISSING"):
         prepare(host.stage("v1"))
     assert host.files() == before
+
+
+KEEPS_DATA = {**SETTINGS, "volumes": [{"name": "data", "path": "/data"}], "tmpfs": ["/tmp"]}
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("fetched_before", [False, True])
+def test_an_image_that_would_lose_what_it_writes_is_refused(host: Host, check_mode: bool, fetched_before: bool) -> None:
+    host.serves("v1")
+    host.engine.declared = ["/data"]
+    if fetched_before:
+        host.engine.images.add(f"{IMAGE}@{digest_of('v2')}")
+    before, images = host.files_but_journal(), set(host.engine.images)
+    with fails("VOLUME_UNMAPPED") as caught:
+        prepare(host.stage("v2", check_mode))
+    assert "app_volumes: [{name: data, path: /data, backup: true}]" in caught.value.todo
+    assert host.engine.images == images
+    assert {name: entry for name, entry in host.files_but_journal().items() if "journal" not in name} == before
+    assert not [told for told in host.engine.told if told.startswith(("compose", "create"))]
+
+
+def test_a_mapped_image_gets_its_volume_before_anything_of_it_runs(host: Host) -> None:
+    host.engine.declared = ["/data"]
+    stage = host.stage("v1", settings=KEEPS_DATA)
+    prepare(stage)
+    assert "create volume shop-data" in host.engine.told
+    assert stage.warnings == []
+
+
+def test_in_check_mode_no_volume_is_made(host: Host) -> None:
+    host.engine.declared = ["/data"]
+    prepare(host.stage("v1", check_mode=True, settings=KEEPS_DATA))
+    assert host.engine.volumes == {}
+
+
+def test_a_lost_volume_is_told(host: Host) -> None:
+    host.serves("v1", settings=KEEPS_DATA)
+    stage = host.stage("v2", settings=KEEPS_DATA)
+    prepare(stage)
+    assert [warning.partition(":")[0] for warning in stage.warnings] == ["VOLUME_MISSING"]
+    assert host.engine.volumes

@@ -1,12 +1,13 @@
 """What is live is told as it is, and nothing is changed by asking."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.modules.release_status import status
 from fakes import BUSY, container, fails, good
-from fakes_host import Host
+from fakes_host import SETTINGS, Host
 
 
 def test_nothing_is_live(host: Host) -> None:
@@ -107,3 +108,18 @@ def test_a_live_release_without_its_bundle(host: Host) -> None:
 def test_maintenance_is_told(host: Host) -> None:
     host.paths.maintenance.touch()
     assert status(host.stage())["maintenance"] is True
+
+
+def test_each_volume_is_told_with_its_size(host: Host) -> None:
+    volumes = [{"name": "data", "path": "/data", "backup": True}, {"name": "gone", "path": "/gone"}]
+    host.serves("v1", settings={**SETTINGS, "volumes": volumes})
+    host.answers.direct = [good("r1")]
+    host.engine.create_volume("shop-data", "shop")
+    (Path(host.engine.volumes["shop-data"]["Mountpoint"]) / "file").write_bytes(b"x" * 100_000)
+    data, gone = status(host.stage())["volumes"]
+    assert (data["name"], data["path"], data["backup"], data["complete"], data["problem"]) == ("shop-data", "/data", True, True, None)
+    assert data["bytes"] >= 100_000
+    assert (gone["name"], gone["bytes"], gone["backup"]) == ("shop-gone", None, False) and "not on this host" in gone["problem"]
+    with fails("DRIFT") as caught:
+        status(host.stage(strict=True))
+    assert any("shop-gone" in line for line in caught.value.details)

@@ -215,3 +215,11 @@ def test_a_database_that_does_not_answer_stops_the_rollback_unless_told_otherwis
     with fails("DB_UNREACHABLE"):
         choose(host.stage())
     assert choose(host.stage(schema="keep"))["release"]["id"] == "r1"
+
+
+def test_going_back_to_an_image_with_volumes_of_its_own_is_told_and_not_refused(host: Host) -> None:
+    host.serves("v1", "v2")
+    host.engine.declared = ["/data"]
+    stage = host.stage(release="")
+    assert choose(stage)["release"]["id"] == "r1"
+    assert [warning.partition(":")[0] for warning in stage.warnings] == ["VOLUME_UNMAPPED"]
