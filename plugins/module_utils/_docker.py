@@ -99,6 +99,12 @@ def image_size(reference: str) -> Optional[int]:
     return None if image is None else int(image["Size"])
 
 
+def entrypoint(reference: str) -> List[str]:
+    """Return the entrypoint that an image on this host declares."""
+    config = (_ask(f"/images/{reference}/json") or {}).get("Config") or {}
+    return list(config.get("Entrypoint") or [])
+
+
 def remove_image(reference: str) -> None:
     """Remove an image unless a container still uses it."""
     if has_image(reference):

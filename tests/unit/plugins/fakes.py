@@ -139,6 +139,7 @@ class FakeEngine:
         self.is_engine = _docker.Engine(PLATFORM, Path("/"), live_restore=True)
         self.memory: int | None = 64 * MEGABYTE
         self.stop_exit_code = 0
+        self.entrypoint_is: list[str] = []
         self.database = FakeDatabase(self.note)
         self.alembic = FakeAlembic(self.database)
 
@@ -171,6 +172,9 @@ class FakeEngine:
 
     def image_size(self, reference: str) -> int | None:
         return MEGABYTE if reference in self.images else None
+
+    def entrypoint(self, reference: str) -> list[str]:
+        return self.entrypoint_is
 
     def remove_image(self, reference: str) -> None:
         if reference in self.images:

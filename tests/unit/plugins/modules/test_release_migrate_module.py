@@ -25,7 +25,7 @@ BACKED_UP = "backup for a migration, of r1"
 def plan(*pending: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return a plan as the stage before returned it, and the controller judged it."""
     with_sql = [{**one, "sql": "SELECT 1;"} for one in pending or [migration("0003", "0002")]]
-    return {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": with_sql, **changes}
+    return {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": with_sql, "due": True, **changes}
 
 
 def run(host: Host, the_plan: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
