@@ -52,6 +52,8 @@ def ask(image: Image, current: Sequence[str]) -> Answer:
         answer.problem = f"it did not answer within {SECONDS:g} s"
         return answer
     answer = _read(done.out)
+    if done.code and not answer.problem:
+        answer.problem = _last_words(done)
     return answer if answer.history else _listed(image, words, done)
 
 
@@ -87,10 +89,10 @@ def _listed(image: Image, words: Sequence[str], failed: Finished) -> Answer:
     except CommandTimeout:
         done = Finished(1, "", "")
     history = None if done.code else _schema.history_of(done.out)
-    return Answer(history, problem=last_words(failed))
+    return Answer(history, problem=_last_words(failed))
 
 
-def last_words(done: Finished) -> str:
+def _last_words(done: Finished) -> str:
     """Return the last lines that a command printed, as one text."""
     lines: List[str] = [line for line in [*done.out.splitlines(), *done.err.splitlines()] if line.strip()]
     return "\n".join(lines[-SHOWN_LINES:]) or f"exit code {done.code}"

@@ -81,9 +81,9 @@ def answer(question: Dict[str, Any], tell: Tell) -> None:
             history = migrations_of(script)
             tell(history=history)
             current, known = question["current"], {one["revision"] for one in history}
-            # Alembic prints SQL from one revision only, and only from one that the image has.
-            if len(current) < 2 and set(current) <= known and set(current) != set(script.get_heads()):
-                tell_sql(config, script, current[0] if current else "", question["target"], tell)
+            # Alembic prints SQL from one revision only. From one that the image does not have, only the name of the table is of interest.
+            if len(current) < 2 and set(current) != set(script.get_heads()):
+                tell_sql(config, script, current[0] if current and current[0] in known else "", question["target"], tell)
 
     Question().main([*question["options"], "upgrade", question["target"], "--sql"])
 

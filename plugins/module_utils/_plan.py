@@ -107,6 +107,7 @@ def _alembic_plan(image: Image, database: Database, known: Mapping[str, Migratio
         ahead = _schema.distance(known, heads, current)
         if len(heads) == 1 and ahead.harmless:
             return Plan(ALEMBIC, heads, current, fresh)  # an earlier image: nothing that it needs was taken away since
+        _check_table(image, answer, state)
         raise _conflict(image, database, current, problem, _schema.gate_lines(ahead.crossed))
     pending = _pending(answer.history, answer, current)
     if pending:

@@ -111,10 +111,15 @@ def test_env_py_that_cannot_be_run_costs_the_sql_alone(packages: Path, tmp_path:
     assert (len(history["history"]), sql) == (4, {"sql": "", "failed": "SystemExit: settings are missing"})
 
 
-@pytest.mark.parametrize("current", [("0004",), ("strange",), ("0001", "0002")])
+@pytest.mark.parametrize("current", [("0004",), ("0001", "0002")])
 def test_sql_is_asked_for_only_where_it_can_be_told(packages: Path, tmp_path: Path, current: tuple[str, ...]) -> None:
     told, _ = run(packages, tmp_path, *current)
     assert len(told) == 1
+
+
+def test_the_table_is_named_whatever_the_database_is_at(packages: Path, tmp_path: Path) -> None:
+    told, _ = run(packages, tmp_path, "of another app")
+    assert told[1]["version_table"] == "versions"
 
 
 def test_a_directory_named_alembic_is_not_taken_for_it(packages: Path, tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_env_py_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, data
     ("answers", "words"),
     [
         ({"program": Finished(1, "", "ImportError: app")}, "ImportError: app"),
+        ({"program": Finished(0, "", "")}, "exit code 0"),
         ({"program": Finished(1, '{"history": 7}\nnoise\n', "")}, "noise"),
         ({"program": Finished(1, "", "ImportError: app"), "history": CommandTimeout("COMMAND_TIMEOUT", "", "")}, "ImportError: app"),
         ({"program": CommandTimeout("COMMAND_TIMEOUT", "", "")}, "did not answer within 60 s"),
@@ -117,6 +118,12 @@ def test_an_image_that_cannot_tell_is_migrated_as_a_whole(
     assert words in found.unknown
     assert tool.services == {"plan"}, "nothing was run on a network"
     assert removed == ["shop-r2-plan"] * sum(isinstance(answer, CommandTimeout) for answer in answers.values())
+
+
+def test_an_image_that_dies_of_its_sql_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+    found = plan(monkeypatch, Tool(program=Finished(137, told(NEWER), "Killed")), database)
+    assert (found.heads, [one["sql"] for one in found.pending]) == (["0003"], [None])
+    assert "Killed" in found.unknown
 
 
 def test_what_was_told_in_time_counts(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
@@ -159,6 +166,7 @@ def test_a_database_that_moves_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPa
         ("versions", "shop", "versions", [], "shop.versions"),
         ("versions", "shop", "other.versions", ["0002"], "shop.versions"),
         ("versions", None, "shop.versions", ["0002"], None),  # env.py finds it by the search path
+        ("versions", None, "alembic_version", ["of another app"], "versions"),
     ],
 )
 def test_another_version_table_is_named(
