@@ -18,7 +18,9 @@ FOREIGN = {
     "app_image": "registry.lab:5000/foreign/api",
     "app_release_secrets_as": "environment",
     "app_secrets": {"DATABASE_URL": "postgresql://check-mode:{{ vault_database_password }}@postgres:5432/check-mode"},
-    "app_release_migrate_secrets": {"DATABASE_URL": "postgresql://check-mode:{{ vault_migrator_password }}@postgres:5432/check-mode"},
+    "app_release_migrate_secrets": {
+        "DATABASE_URL": "postgresql://check-mode_migrator:{{ vault_migrator_password }}@postgres:5432/check-mode"
+    },
     "app_release_migrate_command": ["sh", "scripts/prestart.sh"],
 }
 
@@ -87,20 +89,20 @@ CASES = [
         id="a command for what is pending",
     ),
 ]
-MORE = [pytest.param(release.tag, id=release.tag) for release in RELEASES if release.service == "shop" and not release.platform]
+TAGS = [release.tag for release in RELEASES if release.service == "shop" and not release.platform]
+OTHERS = TAGS if THOROUGH else TAGS[:1]
 
 
 def everything(app: App) -> dict[str, str]:
     """What a run could change: the server's databases, files with their rights, and what the engine has."""
     dump = app.on_host("docker", "exec", f"{app.name}-data-postgres-1", "pg_dumpall", "--username", "postgres")
     content = "\n".join(line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
-    places = ("/etc", "/opt", "/usr/local", "/var/lib/fairlead")
+    places = ("find", "/etc", "/opt", "/usr/local", "/var/lib/fairlead")
     return {
         "databases": hashlib.sha256(content.encode()).hexdigest(),
         "revision": app.revision,
-        "rights": app.on_host("find", *places, "-printf", "%M %u:%g %l %p\n"),
-        "files": app.fingerprint(),
-        "configuration": app.on_host("find", "/etc", "/usr/local", "-type", "f", "-exec", "sha256sum", "{}", "+"),
+        "rights": app.on_host(*places, "-printf", "%M %u:%g %l %p\n"),
+        "files": app.on_host(*places, "-type", "f", "-exec", "sha256sum", "{}", "+"),
         "containers": app.on_host("docker", "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.State}}"),
         "started": str(app.running()),
         "images": app.on_host("docker", "images", "--no-trunc", "--quiet"),
@@ -125,7 +127,7 @@ def test_a_check_changes_nothing(app: App, before: dict[str, str], case: Case) -
     assert everything(app) == before
 
 
-@pytest.mark.parametrize("tag", MORE if THOROUGH else MORE[:1])
+@pytest.mark.parametrize("tag", OTHERS)
 def test_a_check_of_any_other_release_changes_nothing(app: App, before: dict[str, str], tag: str) -> None:
     app.deploy(tag, "--check", "--diff")
     assert everything(app) == before
@@ -133,13 +135,15 @@ def test_a_check_of_any_other_release_changes_nothing(app: App, before: dict[str
 
 def test_what_is_hard_to_ask_is_migrated_all_the_same(app: App, before: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(f"\n{len(CASES) + len(MORE if THOROUGH else MORE[:1])} releases were planned in check mode, and nothing had changed")
-    seed = "import asyncio, os; print('seeded', os.environ['RELEASE'])"
-    commands = {
+        print(f"\n{len(CASES) + len(OTHERS)} releases were planned in check mode, and nothing had changed")
+    around = {
         "app_release_migrate_before_command": ["alembic", "current"],
-        "app_release_migrate_after_command": ["python", "-c", seed],
+        "app_release_migrate_after_command": ["python", "-c", "import os; print('seeded', os.environ['RELEASE'])"],
     }
-    app.deploy("entry_waits", allow_contract=True, **commands).succeeded()
-    assert (app.revision, before["revision"]) == ("0005", "0001")
-    play = app.deploy("entry_server", "-v", **commands).succeeded()
-    assert f"seeded {app.live}" in play.output, "also when nothing is pending"
+    started = {"app_release_entrypoint": ["gunicorn"], "app_release_command": ["--config", "gunicorn.conf.py"]}
+    app.deploy("entry_waits", allow_contract=True, **started, **around).succeeded()
+    assert (before["revision"], app.revision) == ("0001", "0005")
+    assert "gunicorn" in {container["Path"] for container in app.containers() if container["State"]["Running"]}
+    play = app.deploy("entry_server", "-v", **around).succeeded()
+    assert f"seeded {app.live}" in play.output, "also when nothing is pending, and not as an argument of the server"
+    app.assert_tidy()
