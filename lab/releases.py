@@ -68,6 +68,8 @@ RELEASES = (
     Release("contract", "contract", BACKFILL),
     Release("files", "files", V2),
     Release("files_next", "next", f"{LOCAL}/shop:files"),
+    # Images that do more than they are asked to when a container of them starts.
+    *(Release(tag, tag, f"{LOCAL}/shop:contract") for tag in ("entry_migrates", "entry_waits", "entry_server")),
     Release("1", "foreign", images.DEBIAN, service="foreign"),
     Release("2", "foreign_next", f"{LOCAL}/foreign:1", service="foreign"),
 )

@@ -21,6 +21,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import (
     write_atomically,
     write_json,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._placeholder import placeholder
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import RELEASE_ID
 
 COMPOSE = "compose.yaml"
@@ -29,6 +30,8 @@ SECRETS_ENVIRONMENT = "secrets.env"
 SECRETS = "secrets"
 # What is laid over the app's own for its migrations alone; no secret's name has a dash.
 MIGRATE = "migrate-"
+# What stands in for all secrets while a release is planned.
+PLAN = "plan-"
 RECORD = "release.json"
 
 
@@ -106,7 +109,8 @@ class Bundle:
         write_atomically(directory / COMPOSE, self.compose)
         write_atomically(directory / ENVIRONMENT, _dotenv.render(self.environment))
         write_atomically(directory / f"{MIGRATE}{ENVIRONMENT}", _dotenv.render(self.migrate_environment))
-        for prefix, secrets in (("", self.secrets), (MIGRATE, self.migrate_secrets)):
+        placeholders = {name: placeholder(value) for name, value in {**self.secrets, **self.migrate_secrets}.items()}
+        for prefix, secrets in (("", self.secrets), (MIGRATE, self.migrate_secrets), (PLAN, placeholders)):
             if self.secrets_as == "environment":
                 write_atomically(directory / f"{prefix}{SECRETS_ENVIRONMENT}", _dotenv.render(secrets))
             else:

@@ -12,7 +12,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volum
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Image
+from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, verdict
 
 SERVICE = "api"
@@ -56,7 +56,7 @@ class Candidate:
     @property
     def for_migrations(self) -> Image:
         """What its migrations are run from."""
-        return Image(self.project, self.paths.bundle(self.id), self.title, self.settings)
+        return Image(self.project, self.paths.bundle(self.id), self.title, self.image, self.settings)
 
     def container(self) -> Optional[Dict[str, Any]]:
         """Return `docker inspect` of the serving container, or None."""

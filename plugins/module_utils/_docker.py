@@ -116,6 +116,12 @@ def create_volume(name: str, app: str) -> None:
     _check(run(["docker", "volume", "create", "--label", f"{APP_LABEL}={app}", name]), f"creating the volume {name}")
 
 
+def entrypoint(reference: str) -> List[str]:
+    """Return the entrypoint that an image on this host declares."""
+    config = (_ask(f"/images/{reference}/json") or {}).get("Config") or {}
+    return list(config.get("Entrypoint") or [])
+
+
 def remove_image(reference: str) -> None:
     """Remove an image unless a container still uses it."""
     if has_image(reference):

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from typing import Iterator, List, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import describe_exit
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, State, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Image
+from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import migration_error_code
 from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import ALEMBIC
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import Stage
@@ -41,6 +42,9 @@ class Migration:
         self._image = image
         self._database = database
         self._before: Optional[State] = None
+        self._planned: List[str] = []
+        self._limit = float(image.settings["migrate_seconds"])
+        self._deadline: Optional[float] = None
         self.backup_id: Optional[str] = None
 
     @contextlib.contextmanager
@@ -60,8 +64,8 @@ class Migration:
             self._before = self._look()
             if self._before.invalid:
                 raise self._partial("an earlier migration left", self._before.invalid)
-            now = self._revision(self._before)
-            if now != list(planned):
+            self._planned, now = list(planned), self._revision(self._before)
+            if now != self._planned:
                 raise ReleaseError(
                     "REVISION_CONFLICT",
                     f"the database was at {described(planned)} when this was planned, and is at {described(now)} now",
@@ -86,36 +90,95 @@ class Migration:
             step.update(backup=taken["id"], bytes=taken["bytes"])
         self._stage.journal.enter("BACKED_UP")
 
-    def run(self, command: Sequence[str]) -> List[str]:
-        """Run a command of the migration tool to its end, again when it gave up waiting for a lock; return what it printed.
+    def has_pending(self) -> bool:
+        """Ask the image's own command whether there is anything to do, where there is such a command; else there is.
+
+        Raises:
+            ReleaseError: MIGRATION_FAILED, also when the command changed the schema, MIGRATION_LOCK or MIGRATION_TIMEOUT.
+        """
+        command = self._image.settings["migrate_pending_command"]
+        if self._image.tool == ALEMBIC or not command:
+            return True
+        with self._stage.steps.step("pending") as step:
+            done = self._attempt(command, "migrate_pending_command", merge=False)
+            step["pending"] = [line.strip() for line in done.out.splitlines() if line.strip()]
+        if self._database is not None:
+            now = self._revision(self._look())
+            if now != self._planned:
+                what = f"app_release_migrate_pending_command changed the schema, from {described(self._planned)} to {described(now)}"
+                raise ReleaseError("MIGRATION_FAILED", what, "give it a command that only lists what is pending, or leave it empty")
+        return bool(step["pending"])
+
+    def run(self, command: Sequence[str], around: bool = False) -> List[str]:
+        """Run a command of the migration tool, and return what was printed.
+
+        Args:
+            command: the words; none when there is nothing to migrate.
+            around: run the image's commands before and after it as well.
 
         Raises:
             ReleaseError: MIGRATION_FAILED, MIGRATION_LOCK, MIGRATION_TIMEOUT, MIGRATION_PARTIAL; nothing of it runs any more.
         """
-        settings = self._image.settings
-        limit, tries = float(settings["migrate_seconds"]), max(int(settings["migrate_lock_tries"]), 1)
-        deadline = time.monotonic() + limit
         self._stage.journal.enter("MIGRATING")
+        output = self._beside("migrate_before_command") if around else []
+        output += self._migrate(command) if command else []
+        return output + (self._beside("migrate_after_command") if around else [])
+
+    def _migrate(self, command: Sequence[str]) -> List[str]:
+        """Run a command to its end, again when it gave up waiting for a lock."""
+        tries = max(int(self._image.settings["migrate_lock_tries"]), 1)
         with self._stage.steps.step("migrate") as step:
             for attempt in range(1, tries + 1):
                 step["tries"] = attempt
-                try:
-                    done = self._image.run(command, max(deadline - time.monotonic(), 1.0), merge=True)
-                except CommandTimeout as error:
-                    raise self._failed(
-                        "MIGRATION_TIMEOUT",
-                        f"did not end within {limit:g} s and was stopped",
-                        "look for a lock it waited for, or raise app_release_migrate_seconds",
-                        error.details,
-                    ) from error
+                done = self._attempt(command, "migrate_command")
                 if not done.code:
                     break
-                code = migration_error_code(done.out)
-                if code != "MIGRATION_LOCK" or attempt == tries or time.monotonic() + PAUSE_SECONDS * attempt > deadline:
-                    how = f"failed with exit code {describe_exit(done.code)}" + (f" after {attempt} tries" if attempt > 1 else "")
-                    raise self._failed(code, how, f"{_ADVICE[code]}; its output is below", done.out.splitlines())
+                waited = migration_error_code(done.out) == "MIGRATION_LOCK"
+                if not waited or attempt == tries or self._seconds_left() < PAUSE_SECONDS * attempt:
+                    raise self._ended("migrate_command", done, attempt)
                 time.sleep(PAUSE_SECONDS * attempt)
         return done.out.splitlines()
+
+    def _beside(self, name: str) -> List[str]:
+        command = self._image.settings[name]
+        if not command:
+            return []
+        with self._stage.steps.step(name.replace("_command", "")):
+            return self._attempt(command, name).out.splitlines()
+
+    def _attempt(self, command: Sequence[str], name: str, merge: bool = True) -> Finished:
+        """Run the command of a variable in what is left of the time for all. Only a migration may fail, to be tried again."""
+        try:
+            done = self._image.run(command, max(self._seconds_left(), 1.0), merge=merge)
+        except CommandTimeout as error:
+            how = f"did not end within {self._limit:g} s and was stopped"
+            todo = "look for a lock it waited for, or raise app_release_migrate_seconds"
+            raise self._failed("MIGRATION_TIMEOUT", name, how, todo, error.details) from error
+        if done.code and name != "migrate_command":
+            raise self._ended(name, done)
+        return done
+
+    def _seconds_left(self) -> float:
+        """Return what is left of the time for all commands, which begins with the first."""
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self._limit
+        return self._deadline - now
+
+    def _ended(self, name: str, done: Finished, tries: int = 1) -> ReleaseError:
+        output = done.out + done.err
+        code = migration_error_code(output)
+        how = f"failed with exit code {describe_exit(done.code)}" + (f" after {tries} tries" if tries > 1 else "")
+        todo = _ADVICE[code] if code != "MIGRATION_FAILED" or name == "migrate_command" else f"mend app_release_{name}, or what it runs"
+        return self._failed(code, name, how, f"{todo}; its output is below", [*output.splitlines(), *self._without_entrypoint(name)])
+
+    def _without_entrypoint(self, name: str) -> List[str]:
+        """Return what may be missing in the container of an image that usually starts with something else."""
+        entrypoint = self._image.entrypoint
+        if not entrypoint:
+            return []
+        shown = json.dumps([*entrypoint, *self._image.settings[name]])
+        return [f"it was run without the image's entrypoint; if that prepares something which it needs: app_release_{name}: {shown}"]
 
     def revision(self) -> List[str]:
         """Return what the database is at afterwards, with nothing of the migration left in it; empty when that is not known.
@@ -135,7 +198,8 @@ class Migration:
             raise self._partial("the migration left", after.invalid)
         return self._revision(after)
 
-    def _failed(self, code: str, how: str, todo: str, output: List[str]) -> ReleaseError:
+    def _failed(self, code: str, name: str, how: str, todo: str, output: List[str]) -> ReleaseError:
+        who = f"the migration of {self._image.title}" if name == "migrate_command" else f"app_release_{name} of {self._image.title}"
         details = output[-SHOWN_LINES:]
         invalid: Sequence[str] = ()
         if self._database is not None:
@@ -152,8 +216,8 @@ class Migration:
                 invalid = after.invalid
         details += self._way_back()
         if invalid:
-            return self._partial(f"the migration {how}, and left", invalid, details)
-        return ReleaseError(code, f"the migration of {self._image.title} {how}", todo, details)
+            return self._partial(f"{who} {how}, and left", invalid, details)
+        return ReleaseError(code, f"{who} {how}", todo, details)
 
     def _way_back(self) -> List[str]:
         return [f"backup from before it: {self.backup_id} (playbooks/restore.yml -e backup={self.backup_id})"] if self.backup_id else []

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 ALEMBIC, COMMAND, NONE = "alembic", "command", "none"
+# Programs that run another one in its environment. Whatever else stands before Alembic is not run in a plan.
+_RUNNERS = ("uv", "poetry", "pdm", "pipenv", "rye", "hatch", "env")
 # What a migration does to the release before it.
 EXPAND, CONTRACT, UNKNOWN = "expand", "contract", "unknown"
 # What the schema's checksum is called where a tool records no revision that we could read.
@@ -41,7 +44,42 @@ def alembic_words(command: Sequence[str]) -> List[str]:
     words = list(command)
     if len(words) < 3 or words[-2] != "upgrade" or words[-1] not in ("head", "heads"):
         return []
-    return words[:-2] if any(word.rpartition("/")[2] == "alembic" for word in words[:-2]) else []
+    return words[:-2] if any(_is_alembic(word) for word in words[:-2]) else []
+
+
+def is_script(command: Sequence[str]) -> bool:
+    """Tell whether a command is a shell script, which may call any tool."""
+    return any(_base(word) in ("sh", "bash", "dash") or word.endswith(".sh") for word in command)
+
+
+def direct_words(words: Sequence[str]) -> List[str]:
+    """Return the words of `alembic_words` without what prepares something before, such as an entrypoint that waits for the database."""
+    return list(itertools.dropwhile(lambda word: not (_is_alembic(word) or _is_python(word) or _base(word) in _RUNNERS), words))
+
+
+def python_words(words: Sequence[str]) -> Tuple[List[str], str, List[str]]:
+    """Return how the Python that has Alembic is called, the alembic command where that names it, and Alembic's options.
+
+    Args:
+        words: as `direct_words` returns them.
+    """
+    at = next(index for index, word in enumerate(words) if _is_alembic(word))
+    before, options = list(words[:at]), list(words[at + 1 :])
+    if before and before[-1] == "-m":
+        return before[:-1], "", options
+    return [*before, "python3"], words[at], options
+
+
+def _base(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def _is_alembic(word: str) -> bool:
+    return _base(word) == "alembic"
+
+
+def _is_python(word: str) -> bool:
+    return _base(word).startswith("python")
 
 
 @dataclass(frozen=True)
@@ -96,6 +134,17 @@ def history_of(output: str) -> History:
     return History(parents, heads, {line["revision"]: line["title"] or "" for line in lines})
 
 
+def told_history(told: Any) -> Optional[History]:
+    """Read the list of migrations that `_alembic_program` told, oldest first; None when it is no such list."""
+    try:
+        parents = {str(one["revision"]): tuple(str(name) for name in one["down"]) for one in told}
+        titles = {str(one["revision"]): str(one["title"]) for one in told}
+    except (KeyError, TypeError):
+        return None
+    followed = {name for names in parents.values() for name in names}
+    return History(parents, tuple(name for name in parents if name not in followed), titles)
+
+
 def _names(text: str) -> List[str]:
     return [] if text in ("", "<base>") else text.split(", ")
 
@@ -111,6 +160,35 @@ def sql_by_revision(output: str, whole: bool) -> Tuple[Dict[str, str], Optional[
     found = {parts[at]: parts[at + 1].strip() for at in range(0, len(parts), 2)}
     failed = None if whole or not found else found.popitem()[0]
     return {revision: sql for revision, sql in found.items() if len(sql) <= LONGEST_SQL}, failed
+
+
+def begun(output: str) -> bool:
+    """Tell whether `alembic upgrade --sql` came as far as to a migration."""
+    return bool(_RUNNING.search(output))
+
+
+def table_name(table: Any, schema: Any) -> str:
+    """Return a table's name as SQL has it, with its schema if it has one; empty for none."""
+    return ".".join(_identifier(str(name)) for name in (schema, table) if name) if table else ""
+
+
+def _identifier(name: str) -> str:
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"{}"'.format(name.replace('"', '""'))
+
+
+def is_other_table(told: str, wanted: str, found: bool) -> bool:
+    """Tell whether the table that env.py names is another one than the variable's.
+
+    Args:
+        told: as `table_name` returns it.
+        wanted: app_release_migrate_version_table.
+        found: a revision was found there, so that a name without its schema is found by the search path.
+    """
+    schema, _, table = told.rpartition(".")
+    wanted_schema, _, wanted_table = wanted.rpartition(".")
+    if table.strip('"') != wanted_table.strip('"'):
+        return True
+    return bool(schema) and schema.strip('"') != wanted_schema.strip('"') and not (found and not wanted_schema)
 
 
 def known_migrations(releases: Sequence[Mapping[str, Any]]) -> Dict[str, Migration]:

@@ -12,8 +12,9 @@ version_added: 1.0.0
 description:
   - Judges what is pending with squawk on the controller - whether the release before can live with it (C(expand)), cannot (C(contract)),
     or nobody can tell (C(unknown)).
-  - Then, on the host, backs the database up, verifies the backup, and runs the migration command in a one-off container of the new image
-    with the new configuration. A migration that gives up waiting for a lock is tried again.
+  - Then, on the host, backs the database up, verifies the backup, and runs the migration command, and the commands before and after it, in
+    one-off containers of the new image with the new configuration. A migration that gives up waiting for a lock is tried again.
+  - A migration tool other than Alembic is first asked whether it has anything to do, where there is a command for that.
   - When it fails, or does not end in time, container and session in the database are ended and the prepared release is removed. The live
     release serves on.
   - Afterwards the database is at the image's heads, has no index that does not work, and the live release is asked whether it is still
@@ -48,7 +49,7 @@ EXAMPLES = r"""
     owner: alice@laptop
     release: r12
     plan: "{{ prepared.plan }}"
-  when: prepared.plan.pending | length > 0
+  when: prepared.plan.due
 """
 
 RETURN = r"""
@@ -122,15 +123,18 @@ def migrate(stage: Stage) -> Result:
         release = Candidate(stage.paths, stage.params["release"])
         migration = Migration(stage, release.for_migrations, find_database(stage.paths))
         with migration.alone(plan["revision"]):
-            if release.settings["migrate_backup"] and not plan["fresh"]:
+            pending = plan["pending"] if migration.has_pending() else []
+            if pending and release.settings["migrate_backup"] and not plan["fresh"]:
                 migration.back_up(read_route(stage.paths))
             known = {"tool": plan["tool"], "from": plan["revision"], "backup": migration.backup_id}
-            # Before it runs: were this process killed meanwhile, nobody would know how the database came to where it is.
-            ledger.note_schema(release.id, {**known, "heads": plan["heads"], "migrations": _brief(plan["pending"])})
-            output = migration.run(release.settings["migrate_command"])
+            if pending:
+                # Before it runs: were this process killed meanwhile, nobody would know how the database came to where it is.
+                ledger.note_schema(release.id, {**known, "heads": plan["heads"], "migrations": _brief(pending)})
+            output = migration.run(release.settings["migrate_command"] if pending else [], around=True)
             after = migration.revision()
-        schema = {**known, **_outcome(plan, after)}
-        ledger.note_schema(release.id, schema)
+        schema = {**known, **_outcome(plan, pending, after, release.settings)}
+        if pending:
+            ledger.note_schema(release.id, schema)
         _ask_live_release(stage)
         stage.journal.enter("MIGRATED")
         stage.journal.pause()
@@ -155,19 +159,22 @@ def _gate(plan: Dict[str, Any], allowed: bool) -> None:
     )
 
 
-def _outcome(plan: Dict[str, Any], after: List[str]) -> Dict[str, Any]:
+def _outcome(plan: Dict[str, Any], pending: List[Dict[str, Any]], after: List[str], settings: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the release was made for and what brought the database there."""
-    if plan["tool"] != _schema.ALEMBIC:
-        changed = after != plan["revision"]
-        migration = {"revision": after[0] if after else "", "down": plan["revision"], "title": "", "class": _schema.UNKNOWN, "findings": []}
-        return {"heads": after, "migrations": [migration] if changed and after else []}
+    if not pending:
+        return {"heads": plan["heads"], "migrations": []}
+    if plan["tool"] != _schema.ALEMBIC or not plan["heads"]:
+        reached = [revision for revision in after if revision not in plan["revision"]]
+        unknown = {"down": plan["revision"], "title": "", "class": _schema.UNKNOWN, "findings": []}
+        return {"heads": after, "migrations": [{"revision": revision, **unknown} for revision in reached]}
     if sorted(after) != sorted(plan["heads"]):
         raise ReleaseError(
             "MIGRATION_FAILED",
             f"the migration ended without an error, but the database is at {described(after)} instead of {described(plan['heads'])}",
-            "look at app_release_migrate_command and at what the image's migrations/env.py does",
+            f"look at app_release_migrate_command, and at app_release_migrate_version_table, which is {settings['migrate_version_table']}: "
+            "it must be what env.py has as version_table, with version_table_schema and a dot before it if env.py has that",
         )
-    return {"heads": plan["heads"], "migrations": _brief(plan["pending"])}
+    return {"heads": plan["heads"], "migrations": _brief(pending)}
 
 
 def _brief(pending: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

@@ -15,6 +15,8 @@ description:
   - Refuses an image that declares a C(VOLUME) which nothing is mounted at, and has the volumes of the release on the host.
   - Then asks the image which migrations it has, and the database which of them it lacks.
   - Nothing that users see changes. When the live release is the same already, and the database fits it, nothing changes at all.
+  - The image is asked in a container that has no network and only placeholders for secrets, and that does not run the image's entrypoint,
+    so that a plan cannot change anything, whatever the image does. What cannot be told there is warned of as C(PLAN_UNKNOWN).
   - In check mode an image that is not on the host is fetched to read its migrations, and removed again.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
@@ -85,6 +87,7 @@ plan:
     - What there is to migrate - C(tool), C(heads) of the image, C(revision) of the database, C(fresh) when it has no tables, and
       C(pending), a list of migrations with C(revision), C(down), C(title) and C(sql), which is null where it cannot be told without running
       them.
+    - C(unknown) says what could not be told, and why. C(due) is whether M(fairlead.fastapi.release_migrate) has anything to run.
   returned: success
   type: dict
 unchanged:
@@ -113,11 +116,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bu
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Image, Plan, make_plan
+from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Plan, make_plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, image_of, release_id
-from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import ALEMBIC, distance, known_migrations
+from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import ALEMBIC, distance, is_script, known_migrations
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     BEGIN_OPTIONS,
     Result,
@@ -209,11 +213,18 @@ def _look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, record: Record) ->
         _require_mapped(stage, bundle)
         with bundle.staged(stage.paths, record["id"]) as directory:
             title = f"{record['id']} ({bundle.image}:{bundle.tag})"
-            image = Image(f"{bundle.app}-{record['id']}", directory, title, bundle.settings)
-            return make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
+            image = Image(f"{bundle.app}-{record['id']}", directory, title, image_of(record), bundle.settings)
+            return _planned(stage, image, ledger)
     finally:
         if fetched:
             _docker.remove_image(image_of(record))
+
+
+def _planned(stage: Stage, image: Image, ledger: Ledger) -> Plan:
+    plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
+    if plan.unknown and (stage.check_mode or plan.tool == ALEMBIC or is_script(image.settings["migrate_command"])):
+        stage.warnings.append(f"PLAN_UNKNOWN: nobody can tell {plan.unknown}")
+    return plan
 
 
 def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no_room: Optional[ReleaseError]) -> Result:
@@ -240,7 +251,7 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
     stage.journal.enter("PREPARED", record["id"])
     with stage.steps.step("plan") as step:
         image = Candidate(stage.paths, record["id"]).for_migrations
-        plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
+        plan = _planned(stage, image, ledger)
         step["pending"] = [migration["revision"] for migration in plan.pending]
     ledger.note_schema(record["id"], {"tool": plan.tool, "heads": plan.heads, "migrations": []})
     return {"changed": True, "unchanged": False, "release": brief(record), "plan": plan.as_dict(), "diff": changes}

@@ -80,8 +80,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import ha
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     BEGIN_OPTIONS,

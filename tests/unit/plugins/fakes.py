@@ -142,6 +142,7 @@ class FakeEngine:
         self.declared: list[str] = []
         self.volumes: dict[str, dict[str, Any]] = {}
         self.volume_root = Path("/nonexistent")
+        self.entrypoint_is: list[str] = []
         self.database = FakeDatabase(self.note)
         self.alembic = FakeAlembic(self.database)
 
@@ -186,6 +187,9 @@ class FakeEngine:
         place = self.volume_root / name / "_data"
         place.mkdir(parents=True)
         self.volumes[name] = {"Driver": "local", "Labels": {_docker.APP_LABEL: app}, "Options": None, "Mountpoint": str(place)}
+
+    def entrypoint(self, reference: str) -> list[str]:
+        return self.entrypoint_is
 
     def remove_image(self, reference: str) -> None:
         if reference in self.images:

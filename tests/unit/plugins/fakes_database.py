@@ -1,5 +1,6 @@
 """Stand-ins for an app's database, and for what an image tells of its migrations."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,18 @@ NEWER = "0002 -> 0003 (head), Add a color\n0001 -> 0002, Add notes\n<base> -> 00
 def migration(revision: str, *down: str, kind: str = "expand", findings: Sequence[dict[str, Any]] = ()) -> Migration:
     """Return a migration as plan and record have it."""
     return {"revision": revision, "down": list(down), "title": f"Do {revision}", "class": kind, "findings": list(findings)}
+
+
+def told(history: str) -> str:
+    """Return how `_alembic_program` tells what `alembic history` prints in words of its own."""
+    found = history_of(history)
+    listed = [{"revision": name, "down": list(down), "title": found.titles[name]} for name, down in found.parents.items()]
+    return json.dumps({"history": listed}) + "\n"
+
+
+def told_sql(sql: str, failed: str = "", table: str = "alembic_version", schema: str | None = None) -> str:
+    """Return how `_alembic_program` tells SQL, and what it failed of."""
+    return json.dumps({"sql": sql, "failed": failed, "version_table": table, "version_schema": schema}) + "\n"
 
 
 class FakeDatabase:
@@ -86,9 +99,15 @@ class FakeAlembic:
 
     def plans(self, command: Sequence[str]) -> Finished | None:
         """Answer a question about migrations, which changes nothing; None for what is no question."""
-        if command[-1] == "history":
+        if "-c" in command:
+            return self._answers(json.loads(command[-1]))
+        return self.history if command[-1] == "history" else None
+
+    def _answers(self, question: dict[str, Any]) -> Finished:
+        if self.history.code:
             return self.history
-        return self.sql.get(command[-2], Finished(0, "", "")) if command[-1] == "--sql" else None
+        sql = self.sql.get(":".join([*question["current"], question["target"]]), Finished(0, "", ""))
+        return Finished(0, told(self.history.out) + told_sql(sql.out, sql.err), "")
 
     def runs(self, command: Sequence[str]) -> None:
         """Have the database be where a command brings it."""

@@ -28,6 +28,8 @@ SETTINGS: dict[str, Any] = {
     "user": f"{os.getuid()}:{os.getgid()}",  # nobody but root may give files away
     "migrate": True,
     "migrate_command": ["alembic", "upgrade", "head"],
+    "migrate_before_command": [],
+    "migrate_after_command": [],
     "migrate_pending_command": [],
     "migrate_version_table": "alembic_version",
     "migrate_seconds": 600,

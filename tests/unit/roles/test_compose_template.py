@@ -11,6 +11,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._placeholder import placeholder
 
 ROLE = Path(__file__).parents[3] / "roles" / "app_release"
 IMAGE = "registry.lab:5000/shop/api"
@@ -54,7 +55,7 @@ def read_by_compose(directory: Path, text: str, variables: dict[str, Any]) -> di
 
 def test_by_default_a_release_is_closed_in(tmp_path: Path) -> None:
     services = composed(tmp_path, app_secrets={"database_password": "s3cr3t"})["services"]
-    assert set(services) == {"api", "migrate", "history"}
+    assert set(services) == {"api", "migrate", "plan"}
     for service in services.values():
         assert service["image"] == f"{IMAGE}@{DIGEST}", "the digest, never the tag"
         assert service["labels"] == {"fairlead.app": "shop", "fairlead.release": "r7"}
@@ -62,13 +63,14 @@ def test_by_default_a_release_is_closed_in(tmp_path: Path) -> None:
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
         assert service["mem_limit"] == service["memswap_limit"] == str(512 * 1024**2)
         assert (service["pids_limit"], service["cpus"], service["restart"]) == (256, 1, "no")
-        assert [secret["source"] for secret in service["secrets"]] == ["database_password"]
+        assert [secret["target"].rpartition("/")[2] for secret in service["secrets"]] == ["database_password"]
         assert "ports" not in service, "only the edge publishes ports"
         assert service["environment"].items() >= {"RELEASE": "r7", "LOG_LEVEL": "info"}.items()
         assert "s3cr3t" not in str(service)
     assert services["migrate"]["command"] == ["alembic", "upgrade", "head"]
-    assert services["history"]["network_mode"] == "none", "which migrations an image has needs no network"
-    for name in ("migrate", "history"):
+    assert services["plan"]["network_mode"] == "none" and "networks" not in services["plan"]
+    for name in ("migrate", "plan"):
+        assert services[name]["entrypoint"] == [], "what is run is the command, as it is given"
         assert services[name]["profiles"] == [name], "started by name alone"
         assert "volumes" not in services[name]
 
@@ -86,12 +88,17 @@ def test_migrations_log_in_as_somebody_else(tmp_path: Path) -> None:
     read = {secret["target"]: sources[secret["source"]].read_text() for secret in migrate["secrets"]}
     assert {name.rpartition("/")[2]: value for name, value in read.items()} == {**secrets, "database_password": "m1grator"}
     assert [secret["source"] for secret in api["secrets"]] == ["database_password", "redis_password"]
+    planned = {
+        secret["target"].rpartition("/")[2]: sources[secret["source"]].read_text() for secret in found["services"]["plan"]["secrets"]
+    }
+    assert planned == {name: placeholder(value) for name, value in secrets.items()}
 
 
 def test_migrations_log_in_as_somebody_else_by_their_environment(tmp_path: Path) -> None:
     found = composed(tmp_path, app_release_secrets_as="environment", app_secrets={"database_password": "s3cr3t"}, **MIGRATOR)
     passwords = {name: service["environment"]["database_password"] for name, service in found["services"].items()}
-    assert passwords == {"api": "s3cr3t", "migrate": "m1grator", "history": "m1grator"}
+    assert passwords == {"api": "s3cr3t", "migrate": "m1grator", "plan": placeholder("m1grator")}
+    assert found["services"]["plan"]["environment"]["DATABASE_USER"] == "shop_migrator"
     assert "secrets" not in found
 
 
@@ -131,6 +138,7 @@ def test_no_secrets_and_no_migration(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["sh", "-c", "echo $HOME ${X:-y}"], ["a b", "'", '"', "$$", "#x"]])
 def test_a_command_reaches_the_container_as_it_was_given(tmp_path: Path, words: list[str]) -> None:
     services = composed(tmp_path, app_release_command=words, app_release_migrate_command=words)["services"]
+    assert services["api"]["entrypoint"] is None, "the image's own"
     for name in ("api", "migrate"):
         assert [word.replace("$$", "$") for word in services[name]["command"]] == words
 
@@ -153,3 +161,9 @@ def test_volumes_outlive_releases_and_are_no_part_of_planning(tmp_path: Path) ->
 def test_volumes_go_with_an_image_that_listens_on_tcp(tmp_path: Path) -> None:
     found = composed(tmp_path, app_volumes=[{"name": "data", "path": "/data"}], app_listen="tcp", app_release_migrate=False)
     assert [mount["target"] for mount in found["services"]["api"]["volumes"]] == ["/data"]
+
+
+def test_an_entrypoint_is_replaced_for_the_app_alone(tmp_path: Path) -> None:
+    services = composed(tmp_path, app_release_entrypoint=["gunicorn", "$x"], app_release_command=["app:app"])["services"]
+    assert [service["entrypoint"] for service in services.values()] == [["gunicorn", "$$x"], [], []]
+    assert services["api"]["command"] == ["app:app"]

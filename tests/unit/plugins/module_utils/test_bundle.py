@@ -27,11 +27,11 @@ def modes(directory: Path) -> dict[str, str]:
         (
             "file",
             {
-                **dict.fromkeys(("secrets", "migrate-secrets"), "0o700"),
-                **dict.fromkeys(("secrets/database_password", "migrate-secrets/database_password"), "0o400"),
+                **dict.fromkeys(("secrets", "migrate-secrets", "plan-secrets"), "0o700"),
+                **dict.fromkeys((f"{prefix}secrets/database_password" for prefix in ("", "migrate-", "plan-")), "0o400"),
             },
         ),
-        ("environment", dict.fromkeys(("secrets.env", "migrate-secrets.env"), "0o600")),
+        ("environment", dict.fromkeys(("secrets.env", "migrate-secrets.env", "plan-secrets.env"), "0o600")),
     ],
 )
 def test_only_their_owner_reads_the_files(paths: AppPaths, secrets_as: str, where: dict[str, str]) -> None:
@@ -39,6 +39,18 @@ def test_only_their_owner_reads_the_files(paths: AppPaths, secrets_as: str, wher
     own = dict.fromkeys((".env", "compose.yaml", "app.env", "migrate-app.env", "release.json"), "0o600")
     assert modes(paths.bundle("r1")) == {".": "0o700", **own, **where}
     assert _bundle.read_secrets(paths, "r1") == {"database_password": SECRET, "migrate-database_password": MIGRATORS}
+
+
+@pytest.mark.parametrize("secrets_as", ["file", "environment"])
+def test_a_plan_gets_placeholders(paths: AppPaths, secrets_as: str) -> None:
+    content = bundle(
+        secrets={"a": SECRET}, migrate_secrets={"a": MIGRATORS, "URL": f"postgresql://x:{MIGRATORS}@db/x"}, secrets_as=secrets_as
+    )
+    content.write(paths, "r1", None)
+    files = [file for file in paths.bundle("r1").rglob("*") if file.is_file() and "plan-secrets" in str(file)]
+    text = "".join(file.read_text() for file in files)
+    assert "postgresql://placeholder:" in text
+    assert SECRET not in text and MIGRATORS not in text
 
 
 def test_secret_files_belong_to_the_user_of_the_app(paths: AppPaths) -> None:
@@ -53,7 +65,8 @@ def test_the_record_names_image_and_settings_and_no_secret(paths: AppPaths) -> N
     assert (record["id"], record["image"], record["tag"], record["digest"]) == ("r12", IMAGE, "v7", digest_of("v7"))
     assert (record["previous"], record["settings"]) == ("r11", SETTINGS)
     assert record["files"] == _bundle.checksums(paths.bundle("r12"))
-    assert sorted(record["files"]) == [".env", "app.env", "compose.yaml", "migrate-app.env", "secrets/database_password"]
+    secrets = ["plan-secrets/database_password", "secrets/database_password"]
+    assert sorted(record["files"]) == [".env", "app.env", "compose.yaml", "migrate-app.env", *secrets]
     assert SECRET not in json.dumps(record)
     assert f"{IMAGE}@{digest_of('v7')}" in (paths.bundle("r12") / ".env").read_text()
 

@@ -1,7 +1,7 @@
 """A change of the schema: tried, ended in time, looked at afterwards, and told as it is."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
@@ -22,17 +22,19 @@ class Image:
     """Has these runs of its tool, each of which takes some seconds; the last is repeated."""
 
     title = "r2 (shop:v2)"
+    entrypoint: ClassVar[list[str]] = []
 
     def __init__(self, host: Host, *runs: Finished | ReleaseError, seconds: float = 6.0, tool: str = "alembic", **settings: Any) -> None:
         self.settings = {**SETTINGS, **settings}
         self.tool = tool
+        self.ran: list[list[str]] = []
         self.limits: list[float] = []
         self.began: list[float] = []
         self.does: Callable[[], None] = lambda: None
         self._host, self._runs, self._seconds = host, list(runs), seconds
 
     def run(self, command: list[str], seconds: float, merge: bool) -> Finished:
-        assert (command, merge) == (COMMAND, True)
+        self.ran.append(command)
         self.limits.append(seconds)
         self.began.append(self._host.clock.now)
         self._host.clock.now += self._seconds
@@ -59,6 +61,7 @@ def test_who_gave_up_waiting_for_a_lock_tries_again(host: Host) -> None:
     image = Image(host, WAITED, WAITED, DONE)
     run = migration(host, image)
     assert run.run(COMMAND) == ["Running upgrade 0002 -> 0003"]
+    assert image.ran == [COMMAND] * 3
     first, second, third = image.began
     assert (second - first, third - second) == (6 + 2, 6 + 4), "the app's queries are served meanwhile"
     assert image.limits == [600, 592, 582], "all tries have one deadline"
@@ -181,3 +184,81 @@ def test_of_a_database_that_nobody_knows_nothing_is_claimed(host: Host) -> None:
         run.run(COMMAND)
     assert caught.value.details == ["before", "DivisionByZero"]
     assert host.engine.told == []
+
+
+AROUND: dict[str, Any] = {"migrate_before_command": ["sh", "wait.sh"], "migrate_after_command": ["python", "seed.py"]}
+
+
+@pytest.mark.parametrize("command", [COMMAND, []])
+def test_commands_around_it_run_each_time_and_share_its_time(host: Host, command: list[str]) -> None:
+    image = Image(host, DONE, **AROUND)
+    migration(host, image).run(command, around=True)
+    assert image.ran == [AROUND["migrate_before_command"], *([command] if command else []), AROUND["migrate_after_command"]]
+    assert image.limits == [600, 594, 588][: len(image.ran)]
+    assert host.phases.count("MIGRATING") == 1
+
+
+@pytest.mark.parametrize(
+    ("runs", "code", "what", "ran"),
+    [
+        ([BROKE], "MIGRATION_FAILED", "app_release_migrate_before_command of r2 (shop:v2) failed with exit code 1", 1),
+        ([DONE, DONE, BROKE], "MIGRATION_FAILED", "app_release_migrate_after_command of r2 (shop:v2) failed with exit code 1", 3),
+        ([DONE, DONE, WAITED], "MIGRATION_LOCK", "app_release_migrate_after_command of r2 (shop:v2) failed with exit code 1", 3),
+        (
+            [CommandTimeout("COMMAND_TIMEOUT", "", "")],
+            "MIGRATION_TIMEOUT",
+            "app_release_migrate_before_command of r2 (shop:v2) did not end",
+            1,
+        ),
+    ],
+)
+def test_a_command_around_it_that_fails_is_named(host: Host, runs: list[Any], code: str, what: str, ran: int) -> None:
+    image = Image(host, *runs, **AROUND)
+    with fails(code) as caught:
+        migration(host, image).run(COMMAND, around=True)
+    assert caught.value.what.startswith(what)
+    assert len(image.ran) == ran
+
+
+def test_without_the_images_entrypoint_something_may_be_missing(host: Host) -> None:
+    image = Image(host, BROKE)
+    image.entrypoint = ["/entrypoint.sh"]  # type: ignore[misc]
+    with fails("MIGRATION_FAILED") as caught:
+        migration(host, image).run(COMMAND)
+    assert 'app_release_migrate_command: ["/entrypoint.sh", "alembic", "upgrade", "head"]' in caught.value.details[2]
+
+
+OTHER: dict[str, Any] = {"tool": "command", "migrate_pending_command": ["flyway", "pending"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer", "pending", "ran"),
+    [
+        ({}, DONE, True, 0),  # Alembic was asked in the plan
+        ({"tool": "command"}, DONE, True, 0),
+        (OTHER, Finished(0, "V2__color.sql\n\n V3__size.sql \n", "a log line"), True, 1),
+        (OTHER, Finished(0, "\n", "a log line"), False, 1),
+    ],
+)
+def test_another_tool_tells_what_is_pending(host: Host, settings: dict[str, Any], answer: Finished, pending: bool, ran: int) -> None:
+    image = Image(host, answer, **settings)
+    stage = stage_of(host)
+    run = migration(host, image, stage)
+    with run.alone(["schema:abc"] if settings else ["0002"]):
+        assert run.has_pending() is pending
+    assert len(image.ran) == ran
+    if pending and ran:
+        assert stage.steps.done[-1]["pending"] == ["V2__color.sql", "V3__size.sql"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "changes", "words"), [(BROKE, False, "failed with exit code 1"), (DONE, True, "from schema:abc to schema:def")]
+)
+def test_a_command_for_what_is_pending_must_only_look(host: Host, answer: Finished, changes: bool, words: str) -> None:
+    image = Image(host, answer, **OTHER)
+    if changes:
+        image.does = lambda: setattr(host.database, "checksum", "def")
+    run = migration(host, image)
+    with fails("MIGRATION_FAILED") as caught, run.alone(["schema:abc"]):
+        run.has_pending()
+    assert "app_release_migrate_pending_command" in caught.value.what and words in caught.value.what

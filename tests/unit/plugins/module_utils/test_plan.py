@@ -1,5 +1,6 @@
 """A plan: what an image was made for, compared with the database, without changing either."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
 from fakes import fails
-from fakes_database import FIRST, NEWER, FakeDatabase, migration
+from fakes_database import FIRST, NEWER, FakeDatabase, migration, told, told_sql
 from fakes_host import SETTINGS
 
 TWO = "0002 -> 0003b (head), B\n0002 -> 0003a (head), A\n<base> -> 0002 (branchpoint), Begin\n"
@@ -17,16 +19,22 @@ BLOCK = "-- Running upgrade {down} -> {revision}\n\nSELECT {revision};\n"
 
 
 class Tool:
-    """What an image's tool answers, by its last two words; notes what it was asked."""
+    """What an image answers to our program and to its own command; notes what it was asked, and in which service."""
 
-    def __init__(self, **answers: Finished | ReleaseError) -> None:
-        self.answers = answers
+    def __init__(self, *told: str, **answers: Finished | ReleaseError) -> None:
+        self.answers = {"program": Finished(0, "".join(told), ""), **answers}
         self.asked: list[str] = []
+        self.services: set[str] = set()
+        self.question: dict[str, Any] = {}
 
     def compose(self, project: str, directory: Path, *arguments: str, seconds: float, merge: bool = False) -> Finished:
         command = arguments[arguments.index("--name") + 3 :]
+        self.services.add(arguments[1])
+        if "-c" in command and command[-1].startswith("{"):
+            self.question = json.loads(command[-1])
+            command = (*command[: command.index("-c")], "program")
         self.asked.append(" ".join(command))
-        answer = self.answers.get(command[-2] if command[-1] == "--sql" else command[-1], Finished(0, "", ""))
+        answer = self.answers.get(command[-1], Finished(127, "", "not found"))
         if isinstance(answer, ReleaseError):
             raise answer
         return answer
@@ -41,52 +49,150 @@ def plan(
     monkeypatch: pytest.MonkeyPatch, tool: Tool, database: FakeDatabase | None, known: Sequence[Any] = (), **settings: Any
 ) -> _plan.Plan:
     monkeypatch.setattr(_docker, "compose", tool.compose)
-    image = _plan.Image("shop-r2", Path("/r2"), "r2 (shop:v2)", {**SETTINGS, **settings})
+    image = Image("shop-r2", Path("/r2"), "r2 (shop:v2)", "shop@sha256:ab", {**SETTINGS, **settings})
     return _plan.make_plan(image, database, {one["revision"]: one for one in known})  # type: ignore[arg-type]
 
 
 def test_what_is_pending_comes_with_its_sql(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     sql = "BEGIN;\n" + BLOCK.format(down="0002", revision="0003")
-    tool = Tool(history=Finished(0, NEWER, ""), **{"0002:head": Finished(0, sql, "")})
+    tool = Tool(told(NEWER), told_sql(sql))
     pending = {"revision": "0003", "down": ["0002"], "title": "Add a color", "sql": "SELECT 0003;"}
     found = plan(monkeypatch, tool, database)
-    assert found.as_dict() == {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": [pending]}
-    assert tool.asked == ["alembic history", "alembic upgrade 0002:head --sql"]
+    known = {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "unknown": "", "due": True}
+    assert found.as_dict() == {**known, "pending": [pending]}
+    assert (tool.asked, tool.services) == (["python3 program"], {"plan"})
+    assert tool.question == {"tool": "alembic", "options": [], "target": "head", "current": ["0002"]}
 
 
-def test_nothing_pending_costs_one_question(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
-    tool = Tool(history=Finished(0, FIRST, ""))
-    assert plan(monkeypatch, tool, database).pending == []
-    assert tool.asked == ["alembic history"]
+@pytest.mark.parametrize(("commands", "due"), [({}, False), ({"migrate_after_command": ["seed"]}, True)])
+def test_nothing_pending_is_something_to_do_only_with_commands_around_it(
+    monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, commands: dict[str, Any], due: bool
+) -> None:
+    found = plan(monkeypatch, Tool(told(FIRST)), database, **commands)
+    assert (found.pending, found.due) == ([], due)
 
 
 def test_an_empty_database_is_planned_from_the_beginning(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     database.revision, database.tables = [], 0
-    tool = Tool(history=Finished(0, FIRST, ""))
+    tool = Tool(told(FIRST))
     found = plan(monkeypatch, tool, database)
     assert (found.fresh, [one["revision"] for one in found.pending]) == (True, ["0001", "0002"])
-    assert tool.asked[-1] == "alembic upgrade head --sql"
+    assert tool.question["current"] == []
 
 
-@pytest.mark.parametrize("last", [Finished(0, BLOCK.format(down="0003", revision="0004"), ""), Finished(1, "", "no config")])
-def test_after_one_whose_sql_cannot_be_told_the_rest_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, last: Finished
-) -> None:
+def test_one_whose_sql_cannot_be_told_is_the_only_one(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     history = "0003 -> 0004 (head), Last\n0002 -> 0003, Reads rows\n<base> -> 0002, Begin\n"
     database.revision, database.tables = [], 0
-    head = BLOCK.format(down="", revision="0002") + "-- Running upgrade 0002 -> 0003\n"
-    tool = Tool(history=Finished(0, history, ""), head=Finished(1, head, "Traceback"), **{"0003:head": last})
-    found = plan(monkeypatch, tool, database).pending
-    assert [one["sql"] for one in found] == ["SELECT 0002;", None, None if last.code else "SELECT 0004;"]
-    assert len(tool.asked) == 3
+    first = BLOCK.format(down="", revision="0002") + "-- Running upgrade 0002 -> 0003\n"
+    tool = Tool(told(history), told_sql(first, "AttributeError"), told_sql(BLOCK.format(down="0003", revision="0004")))
+    found = plan(monkeypatch, tool, database)
+    assert [one["sql"] for one in found.pending] == ["SELECT 0002;", None, "SELECT 0004;"]
+    assert found.unknown == "", "one that reads rows is nothing unusual"
+
+
+def test_env_py_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+    found = plan(monkeypatch, Tool(told(NEWER), told_sql("", "gaierror: no such host")), database)
+    assert (found.heads, [one["sql"] for one in found.pending]) == (["0003"], [None])
+    assert found.unknown.startswith("the SQL of 0003: asked in a container without network")
+    assert "gaierror" in found.unknown
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"program": Finished(1, "", "ImportError: app")}, "ImportError: app"),
+        ({"program": Finished(0, "", "")}, "exit code 0"),
+        ({"program": Finished(1, '{"history": 7}\nnoise\n', "")}, "noise"),
+        ({"program": Finished(1, "", "ImportError: app"), "history": CommandTimeout("COMMAND_TIMEOUT", "", "")}, "ImportError: app"),
+        ({"program": CommandTimeout("COMMAND_TIMEOUT", "", "")}, "did not answer within 60 s"),
+    ],
+)
+def test_an_image_that_cannot_tell_is_migrated_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, answers: dict[str, Any], words: str
+) -> None:
+    removed: list[str] = []
+    monkeypatch.setattr(_docker, "remove", removed.append)
+    tool = Tool(**answers)
+    found = plan(monkeypatch, tool, database)
+    assert (found.heads, found.revision, [one["revision"] for one in found.pending]) == ([], ["0002"], ["alembic upgrade head"])
+    assert words in found.unknown
+    assert tool.services == {"plan"}, "nothing was run on a network"
+    assert removed == ["shop-r2-plan"] * sum(isinstance(answer, CommandTimeout) for answer in answers.values())
+
+
+def test_an_image_that_dies_of_its_sql_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+    found = plan(monkeypatch, Tool(program=Finished(137, told(NEWER), "Killed")), database)
+    assert (found.heads, [one["sql"] for one in found.pending]) == (["0003"], [None])
+    assert "Killed" in found.unknown
+
+
+def test_what_was_told_in_time_counts(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+    monkeypatch.setattr(_docker, "remove", lambda name: None)
+    found = plan(monkeypatch, Tool(program=CommandTimeout("COMMAND_TIMEOUT", "", "", told(NEWER).splitlines())), database)
+    assert (found.heads, [one["revision"] for one in found.pending]) == (["0003"], ["0003"])
+    assert "the SQL of 0003" in found.unknown and "did not answer" in found.unknown
+
+
+def test_without_a_python_that_has_alembic_its_command_lists_them(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+    tool = Tool(program=Finished(127, "", "no python3"), history=Finished(0, f"INFO a logger's line\n{NEWER}", ""))
+    found = plan(monkeypatch, tool, database, migrate_command=["/entrypoint.sh", "alembic", "-c", "a.ini", "upgrade", "head"])
+    assert [(one["revision"], one["sql"]) for one in found.pending] == [("0003", None)]
+    assert "no python3" in found.unknown
+    assert (tool.asked, tool.services) == (["python3 program", "alembic -c a.ini history"], {"plan"})
+
+
+def test_a_database_that_moves_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+    tool = Tool(told(NEWER))
+    ask = tool.compose
+
+    def moves(*arguments: Any, **options: Any) -> Finished:
+        database.revision = ["0003"]
+        return ask(*arguments, **options)
+
+    tool.compose = moves  # type: ignore[method-assign]
+    with fails("REVISION_CONFLICT") as caught:
+        plan(monkeypatch, tool, database)
+    assert "was at 0002 before it was planned and is at 0003 now" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("table", "schema", "setting", "revision", "value"),
+    [
+        ("alembic_version", None, "alembic_version", [], None),
+        ("versions", None, "alembic_version", [], "versions"),
+        ("Versions", None, "versions", [], '"Versions"'),
+        ("versions", "shop", "shop.versions", [], None),
+        ("versions", "shop", "versions", ["0002"], None),  # found by the search path
+        ("versions", "shop", "versions", [], "shop.versions"),
+        ("versions", "shop", "other.versions", ["0002"], "shop.versions"),
+        ("versions", None, "shop.versions", ["0002"], None),  # env.py finds it by the search path
+        ("versions", None, "alembic_version", ["of another app"], "versions"),
+    ],
+)
+def test_another_version_table_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    database: FakeDatabase,
+    table: str,
+    schema: str | None,
+    setting: str,
+    revision: list[str],
+    value: str | None,
+) -> None:
+    database.revision = revision
+    tool = Tool(told(NEWER), told_sql("", table=table, schema=schema))
+    if value is None:
+        assert plan(monkeypatch, tool, database, migrate_version_table=setting).pending
+        return
+    with fails("CONFIG") as caught:
+        plan(monkeypatch, tool, database, migrate_version_table=setting)
+    assert caught.value.todo == f"set app_release_migrate_version_table: {value}"
 
 
 def test_from_several_revisions_no_sql_can_be_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     database.revision = ["0003a", "0003b"]
     history = "0003a, 0003b -> 0004 (head) (mergepoint), Merge\n" + TWO.replace(" (head)", "")
-    tool = Tool(history=Finished(0, history, ""))
-    assert [one["sql"] for one in plan(monkeypatch, tool, database).pending] == [None]
-    assert tool.asked == ["alembic history"]
+    found = plan(monkeypatch, Tool(told(history)), database)
+    assert ([one["sql"] for one in found.pending], found.unknown) == ([None], "")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +208,7 @@ def test_an_earlier_image_fits_where_nothing_was_taken_away(
     monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, known: list[Any], code: str | None
 ) -> None:
     database.revision = ["0003"]
-    tool = Tool(history=Finished(0, FIRST, ""))
+    tool = Tool(told(FIRST))
     if code is None:
         found = plan(monkeypatch, tool, database, known)
         assert (found.heads, found.revision, found.pending) == (["0002"], ["0003"], [])
@@ -117,7 +223,7 @@ def test_an_earlier_image_fits_where_nothing_was_taken_away(
 def test_several_heads_are_refused_where_one_is_wanted(
     monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, target: str, code: str | None
 ) -> None:
-    tool = Tool(history=Finished(0, TWO, ""))
+    tool = Tool(told(TWO))
     command = ["alembic", "upgrade", target]
     if code is None:
         assert len(plan(monkeypatch, tool, database, migrate_command=command).pending) == 2
@@ -125,7 +231,7 @@ def test_several_heads_are_refused_where_one_is_wanted(
     with fails(code) as caught:
         plan(monkeypatch, tool, database, migrate_command=command)
     assert "the image has 2 heads, 0003a, 0003b" in caught.value.what
-    assert tool.asked == ["alembic history"], "nothing else was run"
+    assert tool.services == {"plan"}
 
 
 OTHER = {"migrate_command": ["flyway", "migrate"]}
@@ -148,57 +254,26 @@ def test_a_database_of_which_nothing_is_known(monkeypatch: pytest.MonkeyPatch, s
 
 
 @pytest.mark.parametrize(
-    ("asks", "answer", "pending"),
+    ("settings", "words", "hint"),
     [
-        ([], "", ["flyway migrate"]),  # always something to do
-        (["flyway", "pending"], "V2__color.sql\n\n V3__size.sql \n", ["V2__color.sql", "V3__size.sql"]),
-        (["flyway", "pending"], "\n", []),
+        (OTHER, "what `flyway migrate` (app_release_migrate_command) would do", False),
+        ({**OTHER, "migrate_pending_command": ["flyway", "pending"]}, "whether `flyway migrate` has anything to do", False),
+        ({"migrate_command": ["sh", "prestart.sh"]}, "what `sh prestart.sh`", True),
+        ({"migrate_command": ["/srv/prestart.sh"]}, "what `/srv/prestart.sh`", True),
     ],
 )
-def test_another_tool_names_what_is_pending(
-    monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, asks: list[str], answer: str, pending: list[str]
+def test_of_another_tool_nothing_is_run_to_find_out(
+    monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, settings: dict[str, Any], words: str, hint: bool
 ) -> None:
-    found = plan(monkeypatch, Tool(pending=Finished(0, answer, "")), database, **OTHER, migrate_pending_command=asks)
-    assert [one["revision"] for one in found.pending] == pending
-    assert (found.tool, found.heads, found.revision) == ("command", ["schema:abc"], ["schema:abc"])
-
-
-@pytest.mark.parametrize(
-    ("settings", "asked", "answer", "code", "words"),
-    [
-        ({}, "history", Finished(1, "half", "ImportError: app"), "MIGRATION_FAILED", "could not list its migrations"),
-        ({}, "history", CommandTimeout("COMMAND_TIMEOUT", "", ""), "MIGRATION_TIMEOUT", "`alembic history` of r2 (shop:v2) did not end"),
-        (
-            {**OTHER, "migrate_pending_command": ["list"]},
-            "list",
-            Finished(2, "", "no such word"),
-            "MIGRATION_FAILED",
-            "could not tell what is pending",
-        ),
-    ],
-)
-def test_a_tool_that_cannot_tell(
-    monkeypatch: pytest.MonkeyPatch,
-    database: FakeDatabase,
-    settings: dict[str, Any],
-    asked: str,
-    answer: Finished | ReleaseError,
-    code: str,
-    words: str,
-) -> None:
-    removed: list[str] = []
-    monkeypatch.setattr(_docker, "remove", removed.append)
-    with fails(code) as caught:
-        plan(monkeypatch, Tool(**{asked: answer}), database, **settings)
-    assert words in caught.value.what
-    if isinstance(answer, Finished):
-        assert caught.value.details == [*answer.out.splitlines(), *answer.err.splitlines()]
-        assert removed == []
-    else:
-        assert [name.rpartition("-")[0] for name in removed] == ["shop-r2"], "its container is gone as well"
+    tool = Tool()
+    found = plan(monkeypatch, tool, database, **settings)
+    assert [one["revision"] for one in found.pending] == [" ".join(settings["migrate_command"])]
+    assert (found.tool, found.heads, found.revision, tool.asked) == ("command", ["schema:abc"], ["schema:abc"], [])
+    assert found.unknown.startswith(words)
+    assert ("app_release_migrate_after_command" in found.unknown) is hint
 
 
 def test_a_database_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     database.failing["look"] = ReleaseError("DB_UNREACHABLE", "", "")
     with fails("DB_UNREACHABLE"):
-        plan(monkeypatch, Tool(history=Finished(0, FIRST, "")), database)
+        plan(monkeypatch, Tool(told(FIRST)), database)

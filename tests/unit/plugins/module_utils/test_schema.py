@@ -1,7 +1,9 @@
 """What is to be migrated, and how far a database is from a release: each decision as a table."""
 
+import json
 from typing import Any
 
+import fakes_database
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _schema as schema
 from fakes_database import migration
@@ -20,6 +22,7 @@ DEPENDS = "b1 (a1) -> b2 (head), Needs a1\n<base> -> b1, B\n<base> -> a1 (effect
         (["alembic", "-c", "db/alembic.ini", "upgrade", "heads"], ["alembic", "-c", "db/alembic.ini"]),
         (["/opt/venv/bin/alembic", "upgrade", "head"], ["/opt/venv/bin/alembic"]),
         (["python", "-m", "alembic", "upgrade", "head"], ["python", "-m", "alembic"]),
+        (["/entrypoint.sh", "alembic", "upgrade", "head"], ["/entrypoint.sh", "alembic"]),
         (["alembic", "upgrade", "0002"], []),  # not what the image needs
         (["alembic", "upgrade", "head", "--sql"], []),
         (["sh", "-c", "alembic upgrade head"], []),
@@ -33,6 +36,37 @@ def test_only_an_upgrade_by_alembic_can_be_planned(command: list[str], words: li
     tool = schema.tool_of({"migrate": True, "migrate_command": command})
     assert tool == (schema.ALEMBIC if words else schema.COMMAND)
     assert schema.tool_of({"migrate": False, "migrate_command": command}) == schema.NONE
+
+
+@pytest.mark.parametrize(
+    ("words", "python", "tool", "options"),
+    [
+        (["alembic"], ["python3"], "alembic", []),
+        (["/opt/venv/bin/alembic", "-c", "a.ini", "-x", "b=c"], ["python3"], "/opt/venv/bin/alembic", ["-c", "a.ini", "-x", "b=c"]),
+        (["python", "-m", "alembic", "-n", "other"], ["python"], "", ["-n", "other"]),
+        (["/opt/venv/bin/python3.12", "-X", "dev", "-m", "alembic"], ["/opt/venv/bin/python3.12", "-X", "dev"], "", []),
+        (["uv", "run", "alembic"], ["uv", "run", "python3"], "alembic", []),
+        (["poetry", "run", "python", "-m", "alembic"], ["poetry", "run", "python"], "", []),
+        (["env", "A=1", "alembic"], ["env", "A=1", "python3"], "alembic", []),
+        (["/entrypoint.sh", "alembic"], ["python3"], "alembic", []),  # what waits for a database is left out
+        (["tini", "--", "python", "-m", "alembic"], ["python"], "", []),
+    ],
+)
+def test_how_the_python_that_has_alembic_is_called(words: list[str], python: list[str], tool: str, options: list[str]) -> None:
+    assert schema.python_words(schema.direct_words(words)) == (python, tool, options)
+
+
+@pytest.mark.parametrize(
+    "told", [None, 7, "0001", [7], [{}], [{"revision": "1", "down": None, "title": ""}], [{"revision": "1", "down": ["0"]}]]
+)
+def test_what_is_no_history_is_none(told: object) -> None:
+    assert schema.told_history(told) is None
+
+
+@pytest.mark.parametrize("output", [LINE, TWO, MERGED, DEPENDS, ""])
+def test_a_history_is_the_same_however_it_was_told(output: str) -> None:
+    listed = json.loads(fakes_database.told(output))["history"]
+    assert schema.told_history(listed) == schema.history_of(output)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ BACKED_UP = "backup for a migration, of r1"
 def plan(*pending: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return a plan as the stage before returned it, and the controller judged it."""
     with_sql = [{**one, "sql": "SELECT 1;"} for one in pending or [migration("0003", "0002")]]
-    return {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": with_sql, **changes}
+    return {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": with_sql, "due": True, **changes}
 
 
 def run(host: Host, the_plan: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
@@ -160,6 +160,7 @@ def test_a_tool_that_ends_well_elsewhere_has_failed(ready_to_migrate: Host) -> N
     with fails("MIGRATION_FAILED") as caught:
         run(host, plan(heads=["0004"]))
     assert "is at 0003 instead of 0004" in caught.value.what
+    assert "app_release_migrate_version_table, which is alembic_version" in caught.value.todo
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,40 @@ def test_of_another_tool_the_change_of_the_schema_is_recorded(host: Host, known:
     assert [one["revision"] for one in migrations] == revisions
     assert all((one["class"], one["down"]) == ("unknown", ["schema:abc"]) for one in migrations)
     assert host.record("r2")["schema"]["heads"] == (["schema:" + after] if known else [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "the_plan"),
+    [
+        ({}, plan(pending=[])),
+        ({"migrate_command": ["flyway", "migrate"], "migrate_pending_command": ["flyway", "pending"]}, plan(tool="command")),
+    ],
+)
+def test_with_nothing_pending_only_the_commands_around_it_run(host: Host, settings: dict[str, Any], the_plan: dict[str, Any]) -> None:
+    host.serves("v1")
+    host.holds("run1", release=host.prepared("v2", settings={**SETTINGS, "migrate_after_command": ["seed"], **settings}))
+    host.answers.of["r1"] = good("r1")
+    host.engine.told.clear()
+    host.engine.alembic.runs = lambda command: None  # type: ignore[method-assign]
+    revision = ["0002"] if the_plan["tool"] == "alembic" else ["schema:abc"]
+    before = host.record("r2")["schema"]
+    result = run(host, {**the_plan, "heads": revision, "revision": revision})
+    assert (result["migrations"], result["backup"], host.record("r2")["schema"]) == ([], None, before)
+    asked = ["compose run shop-r2"] * bool(settings)
+    assert host.engine.told == [*asked, *RAN]
+
+
+@pytest.mark.parametrize(("after", "revisions"), [(["0003"], ["0003"]), (["0002"], [])])
+def test_of_an_image_that_could_not_tell_its_heads_what_was_reached_counts(
+    ready_to_migrate: Host, after: list[str], revisions: list[str]
+) -> None:
+    host = ready_to_migrate
+    host.engine.alembic.runs = lambda command: setattr(host.database, "revision", after)  # type: ignore[method-assign]
+    result = run(host, plan(heads=[]))
+    assert [(one["revision"], one["down"], one["class"]) for one in result["migrations"]] == [
+        (name, ["0002"], "unknown") for name in revisions
+    ]
+    assert host.record("r2")["schema"]["heads"] == after
 
 
 def test_a_live_release_that_does_not_bear_it_is_told(ready_to_migrate: Host) -> None:
