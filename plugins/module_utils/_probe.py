@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import errno
 import http.client
+import io
 import json
 import os
 import socket
 import ssl
 import stat
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
@@ -39,6 +41,51 @@ class Answer:
 
     def __str__(self) -> str:
         return self.error or f"HTTP {self.status} {' '.join(self.body.split())[:SHOWN]}".rstrip()
+
+
+class _Answer(io.RawIOBase):
+    """What a peer sends until a deadline.  A socket's own limit is one for each read, which a byte now and then never exceeds."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        self._socket.settimeout(_left(self._deadline))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Deadlined:
+    """The parts of a connected socket that `http.client` uses, with one deadline for all that is sent and read."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self._socket = connected
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._socket.settimeout(_left(self._deadline))
+        self._socket.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Answer(self._socket, self._deadline))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -70,7 +117,9 @@ class _TlsConnection(http.client.HTTPConnection):
         self._context = context
 
     def connect(self) -> None:
+        deadline = time.monotonic() + (self.timeout or 0.0)
         super().connect()
+        self.sock.settimeout(_left(deadline))
         self.sock = self._context.wrap_socket(self.sock, server_hostname=self._domain)
 
 
@@ -129,12 +178,15 @@ class Listener:
 
         Args:
             path: absolute path, with a query if needed.
-            seconds: limit for connecting and for each read.
+            seconds: limit for the whole question, from connecting to the last byte of the answer.
             headers: more request headers.
             body_bytes: how much of the body is read.
         """
+        deadline = time.monotonic() + seconds
         connection = self.connect(seconds)
         try:
+            connection.connect()
+            connection.sock = _Deadlined(connection.sock, deadline)
             own = {"Host": self.domain, "User-Agent": "fairlead", "Connection": "close"}
             connection.request("GET", path, headers={**own, **(headers or {})})
             response = connection.getresponse()

@@ -3,8 +3,9 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,43 @@ def test_nobody_listens(tmp_path: Path) -> None:
 def test_silence_ends_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "TimeoutError" in Listener(port=silent.getsockname()[1]).get("/", seconds=0.1).error
+
+
+SLOW = [
+    pytest.param(b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", id="a header"),
+    pytest.param(b"HTTP/1.1 200 OK\r\n", b"", b"X: y\r\n", id="headers"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"", b"x", id="a body"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"", b"1\r\nx\r\n", id="chunks"),
+    pytest.param(b"", b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="never the answer itself"),
+]
+
+
+@pytest.mark.parametrize(("head", "then", "drop"), SLOW)
+def test_an_answer_that_drips_is_given_up_at_the_limit(
+    place: tuple[socket.socket, Listener], head: bytes, then: bytes, drop: bytes
+) -> None:
+    listening, listener = place
+    listening.settimeout(5)
+    gone = threading.Event()
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(head + then)
+            while not gone.wait(0.05):
+                with suppress(OSError):
+                    connection.sendall(drop)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    began = time.monotonic()
+    with listening:
+        given = listener.get("/", seconds=0.4)
+    took = time.monotonic() - began
+    gone.set()
+    thread.join()
+    assert given.error == "TimeoutError: timed out"
+    assert took < 2
 
 
 def answer(status: int = 200, header: str = "", body: str = "") -> Answer:
