@@ -119,7 +119,7 @@ def run(
     return Finished(process.returncode, printed, err.text())
 
 
-def _communicate(process: "subprocess.Popen[bytes]", ends: float, stdin: str, out: Kept, err: Kept) -> bool:
+def _communicate(process: subprocess.Popen[bytes], ends: float, stdin: str, out: Kept, err: Kept) -> bool:
     """Feed a process and read what it prints, until it has ended; kill it and return False when it has not by then."""
     threads = [
         Thread(target=_read, args=(pipe, kept), daemon=True) for pipe, kept in ((process.stdout, out), (process.stderr, err)) if pipe

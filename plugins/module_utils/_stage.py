@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _recovery
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain, presentable, printable_in, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
@@ -101,10 +101,7 @@ class Stage:
 
     def message(self, error: ReleaseError) -> str:
         """Return what people read: what happened, what serves now, what to do, evidence; without secrets."""
-        lines = [f"{error.code}: {error.what}", f"Serving now: {serving(self.paths)}", f"To do: {error.todo}"]
-        if error.details:
-            lines += ["Evidence:", *(f"  {line}" for line in error.details)]
-        return self.redact("\n".join(lines))
+        return explain(error, serving(self.paths), self._secrets())
 
     def _fail(self, error: ReleaseError) -> None:
         # Before the release goes, so that its secrets are still known.
@@ -173,11 +170,13 @@ def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:
         result = work(stage)
     except ReleaseError as error:
         _warn(module, stage)
-        module.fail_json(**failure(error, stage))
+        module.fail_json(**printable_in(failure(error, stage)))
     _warn(module, stage)
-    module.exit_json(steps=stage.steps.done, **result)
+    result["steps"] = stage.steps.done
+    # The SQL of a plan is judged on the controller, where another character may be another statement.
+    module.exit_json(**{key: value if key == "plan" else printable_in(value) for key, value in result.items()})
 
 
 def _warn(module: AnsibleModule, stage: Stage) -> None:
     for warning in stage.warnings:
-        module.warn(stage.redact(warning))
+        module.warn(presentable(stage.redact(warning)))
