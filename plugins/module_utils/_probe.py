@@ -214,11 +214,15 @@ def released_by(answer: Answer, identity: str) -> Optional[str]:
     return None
 
 
+def is_other_release(answer: Answer, identity: str, expected: str) -> bool:
+    """Tell whether an answer should name the release `expected` and does not."""
+    return identity != "none" and released_by(answer, identity) != expected
+
+
 def verdict(answer: Answer, identity: str, expected: str) -> str:
     """Say why an answer is not a good one from the release `expected`; empty when it is."""
     if answer.error or not 200 <= answer.status < 300:
         return str(answer)
-    if identity == "none":
+    if not is_other_release(answer, identity, expected):
         return ""
-    named = released_by(answer, identity)
-    return "" if named == expected else f"HTTP {answer.status}, but from release {named or 'unknown'} instead of {expected} ({identity})"
+    return f"HTTP {answer.status}, but from release {released_by(answer, identity) or 'unknown'} instead of {expected} ({identity})"

@@ -60,6 +60,7 @@ import time
 from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils._access import require_access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
@@ -114,6 +115,8 @@ def _put_into_service(stage: Stage, candidate: Candidate) -> Answer:
     stage.journal.enter("STARTED")
     with stage.steps.step("ready"):
         answer = candidate.await_ready()
+        if candidate.settings["listen"] == "socket":
+            require_access(stage.paths, candidate.id, candidate.title, candidate.settings)
     stage.journal.enter("READY")
     with stage.steps.step("switch"):
         # Before the route names it: whatever happens from then on, a reboot included, it has to come back.
