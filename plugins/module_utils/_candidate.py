@@ -13,6 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._readiness import (
@@ -152,6 +153,7 @@ class Candidate:
             problem = verdict(answer, self.settings["identity"], self.id)
             tally.note(problem)
             if tally.in_a_row >= wanted:
+                self._require_memory(container)
                 return answer
             # What it listens on costs more to find out than an answer does.
             due = time.monotonic() - looked > STATE_INTERVAL
@@ -199,6 +201,14 @@ class Candidate:
             f"{hint(log, code) or 'mend the image or its configuration'}; its last log lines are below",
             log,
         )
+
+    def _require_memory(self, container: Dict[str, Any]) -> None:
+        """Fail when processes were killed for memory while the others became ready."""
+        killed = _proc.killed_for_memory(container["State"].get("Pid", 0))
+        problem = killed_problem(killed, int(self.settings["memory_bytes"]))
+        if problem is not None:
+            log = _docker.log_tail(container["Id"], SHOWN_LOG_LINES)
+            raise ReleaseError("APP_EXIT", f"{self.title}: {problem}", "raise app_release_memory; its last log lines are below", log)
 
     def _not_ready(self, container: Dict[str, Any], seconds: float, tally: Tally, seen: Optional[Seen]) -> ReleaseError:
         reason = self._reason(container, seen)

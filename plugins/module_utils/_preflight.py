@@ -107,6 +107,17 @@ def warnings(settings: Dict[str, Any], controller_clock: Optional[float]) -> Lis
     return [warning for warning in found if warning]
 
 
+def shallow_readiness(settings: Dict[str, Any]) -> List[str]:
+    """Return a warning where readiness is asked at a path that tells nothing of the app's database."""
+    path = settings["ready_path"]
+    if path != settings["live_path"]:
+        return []
+    return [
+        f"READY_IS_LIVE: app_release_ready_path and app_release_live_path are both {path}, so a release that cannot reach its database"
+        " goes live; set app_release_ready_path to a path that asks the database"
+    ]
+
+
 def require_directories(paths: AppPaths) -> None:
     """Check that provisioning made the app's directories.
 

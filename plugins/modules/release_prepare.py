@@ -143,6 +143,7 @@ def prepare(stage: Stage) -> Result:
     with stage.steps.step("preflight"):
         bundle, no_room = _look(stage)
         stage.warnings += _preflight.warnings(stage.params["settings"], stage.params["controller_clock"])
+        stage.warnings += _preflight.shallow_readiness(stage.params["settings"]) if find_database(stage.paths) else []
     with stage.lock():
         if stage.check_mode:
             return _plan(stage, Ledger(stage.paths), bundle)

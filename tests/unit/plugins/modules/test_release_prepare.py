@@ -326,6 +326,14 @@ def test_clocks_and_certificates_are_warned_of(host: Host) -> None:
     assert [warning.partition(":")[0] for warning in stage.warnings] == ["CLOCK_OFFSET", "CERT_EXPIRY"]
 
 
+@pytest.mark.parametrize(("ready_path", "known", "told"), [("/health", True, True), ("/health", False, False), ("/ready", True, False)])
+def test_a_ready_path_that_tells_nothing_of_the_database_is_warned_of(host: Host, ready_path: str, known: bool, told: bool) -> None:
+    host.database.known = known
+    stage = host.stage("v1", settings={**SETTINGS, "ready_path": ready_path, "migrate": False})
+    prepare(stage)
+    assert any(warning.startswith("READY_IS_LIVE: ") and "app_release_ready_path" in warning for warning in stage.warnings) is told
+
+
 @pytest.mark.parametrize("code", ["DOCKER_DOWN", "COMMAND_MISSING"])
 def test_without_an_engine_the_registry_is_not_asked(host: Host, code: str) -> None:
     host.engine.failing["engine"] = ReleaseError(code, "", "")
