@@ -32,6 +32,7 @@ STAGE_OPTIONS: Dict[str, Any] = {
     "run": {"type": "str", "required": True},
     "owner": {"type": "str", "required": True},
     "lease_seconds": {"type": "float", "default": LEASE_SECONDS},
+    "lock_wait": {"type": "float", "default": 0.0},
 }
 RELEASE_OPTION: Dict[str, Any] = {"release": {"type": "str", "required": True}}
 BEGIN_OPTIONS: Dict[str, Any] = {
@@ -56,7 +57,8 @@ class Stage:
         self.check_mode: bool = module.check_mode
         self.paths = AppPaths(p["app"])
         self.steps = Steps()
-        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), p.get("lease_seconds", LEASE_SECONDS))
+        lease, wait = p.get("lease_seconds", LEASE_SECONDS), p.get("lock_wait", 0.0)
+        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), lease, wait)
         self.warnings: List[str] = []
         # What was found of an earlier run that died, and what was done about it.
         self.told: List[str] = []
@@ -69,13 +71,25 @@ class Stage:
             ReleaseError: NOT_PROVISIONED, or LOCKED when another run is at work.
         """
         require_directories(self.paths)
-        with self.journal.lock():
+        with self.journal.lock() as waited:
+            self.warnings += [waited] if waited else []
             try:
                 yield
             except ReleaseError as error:
                 if not self.check_mode:
                     self._fail(error)
                 raise
+
+    def await_turn(self) -> None:
+        """Wait for another run, where that was asked for, before anything is looked at that it may change.
+
+        Raises:
+            ReleaseError: NOT_PROVISIONED, or LOCKED when the other run does not end in time.
+        """
+        if self.params.get("lock_wait"):
+            require_directories(self.paths)
+            with self.steps.step("wait"), self.journal.lock() as waited:
+                self.warnings += [waited] if waited else []
 
     def recover(self) -> Ledger:
         """Clear up after an earlier run that died, and return the ledger.  Call with the lock held."""

@@ -140,6 +140,7 @@ OPTIONS = {
 
 def prepare(stage: Stage) -> Result:
     """Bring everything of the new release to the host, short of starting it."""
+    stage.await_turn()
     with stage.steps.step("preflight"):
         bundle, no_room = _look(stage)
         stage.warnings += _preflight.warnings(stage.params["settings"], stage.params["controller_clock"])

@@ -242,7 +242,32 @@ def test_a_run_whose_controller_died_between_two_stages_is_taken_over(host: Host
     assert prepare(stage)["release"]["id"] == "r3"
     assert host.clock.now - began == pytest.approx(60, abs=1)
     assert host.statuses() == {"r1": "live", "r2": "failed", "r3": "prepared"}
-    assert stage.warnings == ["RECOVERED: run run0 of bob@ci ended at PREPARED; r2 never went live and was cleared away"]
+    waited, recovered = stage.warnings
+    assert waited.startswith("WAITED: 60 s for the deploy of bob@ci (run run0, since ")
+    assert recovered == "RECOVERED: run run0 of bob@ci ended at PREPARED; r2 never went live and was cleared away"
+
+
+def test_another_run_is_waited_for_before_the_host_is_looked_at(host: Host) -> None:
+    """Beside the other run's two releases there is no memory for a third."""
+    host.serves("v1")
+    other = host.journal("run0", "bob@ci", lease_seconds=1000)
+    other.begin("deploy", "r1")
+    other.pause()
+    host.engine.networks_missing = ["shop"]
+
+    def ends() -> None:
+        if host.clock.now > 1030:
+            host.clock.while_asleep = lambda: None
+            other.end(None, "ABORTED")
+            host.engine.networks_missing = []
+
+    host.clock.while_asleep = ends
+    stage = host.stage("v2", lock_wait=300)
+    assert prepare(stage)["release"]["id"] == "r2"
+    assert [step["step"] for step in stage.steps.done][:2] == ["wait", "preflight"]
+    (waited,) = stage.warnings
+    assert waited.startswith("WAITED: 30 s for the deploy of bob@ci")
+    assert waited.endswith("which ended as ABORTED")
 
 
 PENDING = {"revision": "0003", "down": ["0002"], "title": "Add a color", "sql": "ALTER TABLE items ADD color text;"}
