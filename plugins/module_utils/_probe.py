@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import io
@@ -17,9 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import read_beneath
+
 # Only the head of a body is kept: enough for a message, never a download.
 BODY_BYTES = 65536
 SHOWN = 300
+# Below it, the proxy's container writes.
+PROXY_DATA = Path("/var/lib/fairlead-edge")
+AUTHORITY_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -135,9 +141,18 @@ def unverified_context() -> ssl.SSLContext:
 def verified_context(extra_authority: Optional[Path] = None) -> ssl.SSLContext:
     """Return a context that trusts the system's authorities and, where the file exists, one more."""
     context = ssl.create_default_context()
-    if extra_authority is not None and extra_authority.is_file():
-        context.load_verify_locations(cafile=str(extra_authority))
+    content = _authority(extra_authority) if extra_authority is not None else None
+    # What is no certificate is not trusted: the proxy's container writes that file.
+    with contextlib.suppress(ssl.SSLError, ValueError):
+        context.load_verify_locations(cadata=(content or b"").decode("ascii"))
     return context
+
+
+def _authority(file: Path) -> Optional[bytes]:
+    if PROXY_DATA in file.parents:
+        return read_beneath(PROXY_DATA, str(file.relative_to(PROXY_DATA)), AUTHORITY_BYTES)
+    whole = file.resolve()  # an operator's own: links are meant
+    return read_beneath(whole.parent, whole.name, AUTHORITY_BYTES)
 
 
 @dataclass(frozen=True)

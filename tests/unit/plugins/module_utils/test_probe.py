@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, released_by, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _probe
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, released_by, verdict, verified_context
 
 OK = b'HTTP/1.1 200 OK\r\nX-Release: r7\r\nContent-Length: 19\r\n\r\n{"release": "r7"}\r\n'
 
@@ -178,3 +180,25 @@ def test_who_answered(given: Answer, identity: str, named: str | None) -> None:
 )
 def test_verdict(given: Answer, identity: str, why: str) -> None:
     assert verdict(given, identity, "r7") == why
+
+
+def test_an_authority_that_is_none_is_not_trusted(tmp_path: Path) -> None:
+    """The proxy's container writes the file, and root reads it."""
+    trusted = len(verified_context().get_ca_certs())
+    (tmp_path / "garbage.crt").write_bytes(b"\xff not a certificate")
+    (tmp_path / "long.crt").write_bytes(b"x" * 1_000_000)
+    os.mkfifo(tmp_path / "fifo.crt")
+    for name in ("garbage.crt", "long.crt", "fifo.crt", "missing.crt"):
+        assert len(verified_context(tmp_path / name).get_ca_certs()) == trusted
+
+
+def test_below_the_proxys_data_no_link_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "host.crt").write_text("of the host")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "root.crt").symlink_to(tmp_path / "host.crt")
+    read: list[bool] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda self, cadata: read.append(bool(cadata)))
+    verified_context(tmp_path / "data" / "root.crt")
+    monkeypatch.setattr(_probe, "PROXY_DATA", tmp_path / "data")
+    verified_context(tmp_path / "data" / "root.crt")
+    assert read == [True, False]
