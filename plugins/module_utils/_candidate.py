@@ -111,12 +111,8 @@ class Candidate:
             seconds=START_SECONDS,
         )
         if done.code:
-            raise ReleaseError(
-                "START_FAILED",
-                f"{self.title} could not be started",
-                "see the engine's words below",
-                done.err.splitlines()[-15:],
-            )
+            words = done.err.splitlines()[-15:]
+            raise ReleaseError("START_FAILED", f"{self.title} could not be started", hint(words) or "see the engine's words below", words)
 
     def keep_running(self) -> None:
         """Have the engine start the release again after a crash or a reboot."""

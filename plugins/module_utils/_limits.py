@@ -163,5 +163,5 @@ def errors_problem(before: Responses, during: Responses, allowed: float) -> Opti
         return None
     return (
         f"{during.share:.0%} of {during.all} requests were answered with 5xx since the switch; "
-        f"before it {before.share:.0%} of {before.all}; {allowed:.0%} more are allowed"
+        f"before it {before.share:.0%} of {before.all}; {allowed:.0%} more are allowed (app_release_bake_errors)"
     )

@@ -78,7 +78,9 @@ def disk(settings: Dict[str, Any], live_image: Optional[str]) -> Optional[Releas
     if problem is None:
         return None
     return ReleaseError(
-        "DISK_SPACE", f"no room for another image in {data}: {problem}", "free space there: docker system df, docker image prune"
+        "DISK_SPACE",
+        f"no room for another image in {data}: {problem}",
+        "free space there: docker system df, docker image prune; or lower app_release_disk_megabytes where images are small",
     )
 
 
@@ -205,7 +207,8 @@ def _edge_listens(settings: Dict[str, Any]) -> Findings:
             ReleaseError(
                 "PROXY_DOWN",
                 f"no TLS proxy listens at {address[0]}:{address[1]} ({error}); {_edge.state()}",
-                "run playbooks/provision.yml, or start it: docker compose --project-name edge start",
+                "run playbooks/provision.yml, or start it: docker compose --project-name edge start; where it listens elsewhere,"
+                " correct app_release_public_address and app_release_public_port",
             )
         ]
     return []

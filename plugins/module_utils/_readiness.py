@@ -22,8 +22,14 @@ PATIENT_SHARE = 0.25
 # Where else readiness is often asked; the first that answers is proposed.
 USUAL_PATHS = ("/ready", "/readyz", "/health", "/healthz", "/livez", "/health/ready", "/healthcheck", "/ping", "/docs", "/")
 SHOWN_LOCATION = 200
-# What an app says when a variable is wrong, and that variable: the first that the log has is proposed.
+COMMAND_HINT = "correct app_release_command: its program is not in the image, or may not be run"
+# What an app or the engine says when a variable is wrong, and that variable: the first that the words have is proposed.
 LOG_HINTS = (
+    ("executable file not found", COMMAND_HINT),
+    ("unable to find user", "correct app_release_user: numbers as uid:gid need no entry in the image's /etc/passwd"),
+    ("Minimum memory limit", "raise app_release_memory"),
+    ("range of CPUs", "set app_release_cpus to what this host has at most"),
+    ("invalid signal", "correct app_release_stop_signal"),
     ("Read-only file system", "let the app write there: app_release_tmpfs for files that may go, or app_release_read_only: false"),
     ("password authentication failed", "give the app its database password: app_secrets"),
     ("could not translate host name", "correct the database's host in app_env, or add its network to app_release_networks"),
@@ -34,7 +40,6 @@ LOG_HINTS = (
     ("Permission denied", "let the app's user in, or run it as another one: app_release_user"),
     ("Address already in use", "have only one process listen: app_release_command, app_port"),
 )
-COMMAND_HINT = "correct app_release_command: its program is not in the image, or may not be run"
 COMMAND_EXITS = (126, 127)
 
 

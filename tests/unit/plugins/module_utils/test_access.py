@@ -4,7 +4,6 @@ import os
 import stat
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._access import denied_entry, remedy, require_access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._proc import Identity
 from fakes import FakeEngine, fails, service
@@ -80,5 +79,5 @@ def test_what_cannot_be_judged_is_left_to_the_question_after_the_switch(
     require_access(listening.paths, "r1", "r1", SETTINGS)  # no proxy on this host
     engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
     proc.identity(EDGE, os.getuid() + 1, os.getgid() + 1)
-    monkeypatch.setattr(_access.os, "getxattr", lambda *_, **__: b"an access list")
+    monkeypatch.setattr(os, "getxattr", lambda *_, **__: b"an access list")
     require_access(listening.paths, "r1", "r1", SETTINGS)

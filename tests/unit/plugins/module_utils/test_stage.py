@@ -1,6 +1,7 @@
 """What all stages share: they recover first, clear up when they fail, and tell failures without secrets."""
 
 import json
+import os
 import shutil
 from typing import Any
 
@@ -195,7 +196,7 @@ def fails_quoting(stage: _stage.Stage) -> _stage.Result:
 @pytest.mark.parametrize("work", [quotes, fails_quoting])
 def test_what_leaves_a_module_is_printable_but_for_the_sql_that_is_judged(host: Host, monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
     monkeypatch.setattr(_stage, "AnsibleModule", FakeModule)
-    monkeypatch.setattr(_stage.os, "nice", lambda by: 0)
+    monkeypatch.setattr(os, "nice", lambda by: 0)
     with pytest.raises(Ended) as ended:
         _stage.main(work, {})
     result = ended.value.args[0]
