@@ -143,14 +143,12 @@ def _on_socket(seen: Seen) -> Optional[Reason]:
     ports = [one for one in seen.listening if not one.path]
     if not ports:
         return _other_socket(seen.listening)
-    best = _best(ports, seen.ready_ports)
-    inside = "" if best.everywhere else f", and have it listen on 0.0.0.0 instead of {best.address} (app_release_command)"
-    return Reason(
-        "NOT_READY",
-        f"made no api.sock; its container listens on {_list(ports)}",
-        f"set app_listen: tcp and app_port: {best.port}{inside}, run playbooks/provision.yml, then deploy again; "
+    return _other_port(
+        seen,
+        ports,
+        "made no api.sock",
+        "set app_listen: tcp and {port}, run playbooks/provision.yml, then deploy again; "
         f"or have it listen on {SOCKET_IN_CONTAINER} (app_release_command, for uvicorn: --uds {SOCKET_IN_CONTAINER})",
-        sure=best.port in seen.ready_ports,
     )
 
 
@@ -167,12 +165,16 @@ def _on_port(seen: Seen, port: int) -> Optional[Reason]:
         )
     if not ports:
         return _other_socket(seen.listening)
-    best = _best(ports, seen.ready_ports)
+    return _other_port(seen, ports, f"does not listen on TCP {port}", "set {port}, run playbooks/provision.yml, then deploy again")
+
+
+def _other_port(seen: Seen, ports: Sequence[Listening], what: str, todo: str) -> Reason:
+    best = min(ports, key=lambda one: (one.port not in seen.ready_ports, not one.everywhere, one.port))
     inside = "" if best.everywhere else f", and have it listen on 0.0.0.0 instead of {best.address} (app_release_command)"
     return Reason(
         "NOT_READY",
-        f"does not listen on TCP {port}; its container listens on {_list(ports)}",
-        f"set app_port: {best.port}{inside}, run playbooks/provision.yml, then deploy again",
+        f"{what}; its container listens on {_list(ports)}",
+        todo.format(port=f"app_port: {best.port}{inside}"),
         sure=best.port in seen.ready_ports,
     )
 
@@ -187,10 +189,6 @@ def _other_socket(listening: Sequence[Listening]) -> Optional[Reason]:
         "or set app_listen: tcp with app_port, or app_listen: socket",
         sure=False,  # a control socket may come before the one for requests
     )
-
-
-def _best(ports: Sequence[Listening], ready_ports: Sequence[int]) -> Listening:
-    return min(ports, key=lambda one: (one.port not in ready_ports, not one.everywhere, one.port))
 
 
 def _list(listening: Iterable[Listening]) -> str:
