@@ -54,6 +54,8 @@ RELEASES = (
     Release("never_ready", "late", V2, arguments={"READY_AFTER_SECONDS": "inf"}),
     Release("crashing", "crashing", V2),
     Release("dying", "dying", V2),
+    Release("oom", "oom", V2),
+    Release("loud", "loud", V2),
     Release("flapping", "flapping", V2),
     Release("failing", "failing", V2),
     Release("unruly", "unruly", V2),

@@ -38,6 +38,7 @@ from typing import Any
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import presentable, printable, printable_in
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import (
     HostRun,
     cause,
@@ -81,7 +82,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         if self._check():
-            self._display.display("Check mode: nothing is changed.", color=C.COLOR_HIGHLIGHT)
+            self._show("Check mode: nothing is changed.", color=C.COLOR_HIGHLIGHT)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._count()
@@ -90,17 +91,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Head the tasks of a play that says no more until something changes."""
         if self._play and not stage_of(task) and short(task.action) not in QUIET:
-            self._display.display(self._play, color=C.COLOR_HIGHLIGHT)
+            self._show(self._play, color=C.COLOR_HIGHLIGHT)
             self._play = ""
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         self.v2_playbook_on_task_start(task, False)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        self._display.display("no host matched", color=C.COLOR_SKIP)
+        self._show("no host matched", color=C.COLOR_SKIP)
 
     def v2_playbook_on_no_hosts_remaining(self) -> None:
-        self._display.display("no host is left to go on with", color=C.COLOR_ERROR)
+        self._show("no host is left to go on with", color=C.COLOR_ERROR)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._count()
@@ -109,9 +110,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             run = self._run(name)
             rows.append((name, outcome(run, stats.summarize(name), self._check()), run))
         if rows:
-            self._display.display("")
+            self._show("")
         for line, colour in table(rows):
-            self._display.display(line, color=colour)
+            self._show(line, color=colour)
 
     # Results
 
@@ -197,10 +198,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_on_file_diff(self, result: Any) -> None:
         items = result.result.get("results") if result.task.loop else None
         for body in items if isinstance(items, list) else [result.result]:
-            difference = self._get_diff(body["diff"]) if body.get("diff") and body.get("changed") else ""
+            difference = self._get_diff(printable_in(body["diff"])) if body.get("diff") and body.get("changed") else ""
             if difference:
                 self._line(self.host_label(result), "diff", stage_of(result.task) or self._name(result.task), C.COLOR_CHANGED)
-                self._display.display(difference)
+                self._display.display(difference)  # with colours of Ansible's own
 
     # How it is shown
 
@@ -220,16 +221,20 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def _name(self, task: Any) -> str:
         return str(task.get_name(include_role_fqcn=False)).strip()
 
+    def _show(self, said: str, **how: Any) -> None:
+        """Print, on a terminal that nobody but Ansible itself may send its codes to: results quote apps, images and commands."""
+        self._display.display(printable(said), **how)
+
     def _line(self, host: str, label: str, said: str, colour: str, **where: bool) -> None:
         """Show one thing; further lines of it stand below the first."""
         margin = "\n" + " " * (self._width + LABEL + 4)
-        self._display.display(f"{host:<{self._width}}  {label:<{LABEL}}  {said}".replace("\n", margin).rstrip(), color=colour, **where)
+        self._show(f"{host:<{self._width}}  {label:<{LABEL}}  {said}".replace("\n", margin).rstrip(), color=colour, **where)
 
     def _block(self, host: str, label: str, name: str, lines: list[str], colour: str) -> None:
         stderr = bool(self.get_option("display_failed_stderr"))
         self._line(host, label, name, colour, stderr=stderr)
-        for line in lines:
-            self._display.display(f"  {line}".rstrip(), color=colour, stderr=stderr)
+        for line in presentable("\n".join(lines)).split("\n"):
+            self._show(f"  {line}".rstrip(), color=colour, stderr=stderr)
 
     def _debug(self, result: Any) -> None:
         self._clean_results(result.result, result.task.action)
@@ -244,7 +249,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         if said:
             host = self.host_label(result)
             margin = " " * (max(self._width, len(host)) + 2)
-            self._display.display(f"{host:<{self._width}}  " + said.replace("\n", f"\n{margin}"), color=C.COLOR_OK)
+            self._show(f"{host:<{self._width}}  " + said.replace("\n", f"\n{margin}"), color=C.COLOR_OK)
 
     def _tell_warnings(self, result: Any) -> None:
         host = self.host_label(result)
@@ -263,9 +268,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             shown = ("censored",) if "censored" in result.result else result.result.keys() - {"invocation", "results"}
             body = {key: result.result[key] for key in shown}
             host = self.host_label(result)
-            self._display.display(
-                f"{host:<{self._width}}  {word}: {self._name(result.task)} => {self._dump_results(body)}", color=C.COLOR_VERBOSE
-            )
+            self._show(f"{host:<{self._width}}  {word}: {self._name(result.task)} => {self._dump_results(body)}", color=C.COLOR_VERBOSE)
 
     def _count(self) -> None:
         """Close a play: how many plain tasks it had on each host."""

@@ -30,6 +30,12 @@ options:
       - Where many hosts are released one after the other, each waits for the others.
     type: float
     default: 15
+  lock_wait:
+    description:
+      - How many seconds to wait for another run that is at work on this app. V(0) fails at once with C(LOCKED).
+      - The lease of a run whose controller died is waited for in any case.
+    type: float
+    default: 0
 requirements:
   - Python 3.9 or newer, Docker Engine 24 or newer and its Compose plugin, on the host.
 attributes:

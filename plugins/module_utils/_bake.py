@@ -7,17 +7,19 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge, _proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses, errors_problem
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses, errors_problem, killed_problem, memory_warning
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._readiness import hint
 
 INTERVAL = 0.25
 # One slow answer of a busy host is no failure.
 BAD_ANSWERS = 3
 ANSWER_SECONDS = 2.0
 SHOWN_LOG_LINES = 30
+SHOWN_HEALTH = 200
 
 
 class Bake:
@@ -48,7 +50,7 @@ class Bake:
         deadline = time.monotonic() + float(self._settings["bake_seconds"])
         while True:
             self._during += self._answers.new()
-            problem = self._restarted() or self._not_ready() or self._errors()
+            problem = self._restarted() or self._killed() or self._not_ready() or self._errors()
             if problem:
                 raise self._failed(problem)
             if time.monotonic() >= deadline:
@@ -67,6 +69,17 @@ class Bake:
             return f"it ended by itself {how}"
         return ""
 
+    def warnings(self) -> List[str]:
+        """Return what is not wrong yet, at the end of the watch."""
+        state = _docker.container_state(self._container["Id"]) or {}
+        found = [memory_warning(_docker.memory_used(self._container["Id"]), int(self._settings["memory_bytes"])), unhealthy(state)]
+        return [warning for warning in found if warning]
+
+    def _killed(self) -> str:
+        """Whether a process was killed for memory: where others take its place, nothing else tells."""
+        killed = _proc.killed_for_memory(self._container["State"].get("Pid", 0))
+        return killed_problem(killed, int(self._settings["memory_bytes"])) or ""
+
     def _not_ready(self) -> str:
         answer = self._listener.get(self._settings["ready_path"], ANSWER_SECONDS)
         problem = verdict(answer, self._settings["identity"], self._candidate.id)
@@ -80,9 +93,22 @@ class Bake:
 
     def _failed(self, problem: str) -> ReleaseError:
         tail = _docker.log_tail(self._container["Id"], SHOWN_LOG_LINES)
+        todo = "raise app_release_memory" if "app_release_memory" in problem else hint(tail) or "mend the image"
         return ReleaseError(
             "BAKE_FAILED",
             f"{self._candidate.title} was put into service and did not last: {problem}; the route was put back",
-            "mend the image; its last log lines are below",
+            f"{todo}; its last log lines are below",
             [*(f"answer: {bad}" for bad in self._bad), "last log lines:", *(f"  {line}" for line in tail)],
         )
+
+
+def unhealthy(state: Dict[str, Any]) -> Optional[str]:
+    """Say that a container's own HEALTHCHECK fails, with what it printed; None when it does not, or there is none.
+
+    It decides nothing: what it asks was decided with the image, and often is a port that the app does not use here.
+    """
+    health = state.get("Health") or {}
+    if health.get("Status") != "unhealthy":
+        return None
+    last = (health.get("Log") or [{}])[-1].get("Output") or ""
+    return f"UNHEALTHY: the image's HEALTHCHECK fails: {' '.join(last.split())[:SHOWN_HEALTH] or 'it prints nothing'}"

@@ -6,19 +6,33 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import Any, Dict, List, Optional
+from dataclasses import replace
+from typing import Any, Dict, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _socket_dir
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _proc, _socket_dir
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._readiness import (
+    USUAL_PATHS,
+    Patience,
+    Reason,
+    Seen,
+    Tally,
+    hint,
+    reason_for,
+)
 
 SERVICE = "api"
 PROBE_INTERVAL = 0.1
 # How often the engine is asked whether the container still runs; a question costs some 30 ms of CPU.
 STATE_INTERVAL = 0.5
+# What is asked beside the ready path, to say what is wrong, gets little time.
+OTHER_SECONDS = 1.0
+OTHER_PORTS = 4
 SHOWN_ANSWERS = 5
 SHOWN_LOG_LINES = 30
 READ_LOG_LINES = 1000
@@ -90,12 +104,8 @@ class Candidate:
             seconds=START_SECONDS,
         )
         if done.code:
-            raise ReleaseError(
-                "START_FAILED",
-                f"{self.title} could not be started",
-                "see the engine's words below",
-                done.err.splitlines()[-15:],
-            )
+            words = done.err.splitlines()[-15:]
+            raise ReleaseError("START_FAILED", f"{self.title} could not be started", hint(words) or "see the engine's words below", words)
 
     def keep_running(self) -> None:
         """Have the engine start the release again after a crash or a reboot."""
@@ -121,27 +131,45 @@ class Candidate:
         """Wait until the release gave enough good answers in a row, and return the last.
 
         Raises:
-            ReleaseError: APP_EXIT as soon as it ends, NOT_READY or WRONG_RELEASE at the deadline.
+            ReleaseError: APP_EXIT as soon as it ends; NOT_READY or WRONG_RELEASE at the deadline, or before it when waiting is of no use.
         """
-        seconds = float(self.settings["ready_seconds"])
-        deadline = time.monotonic() + seconds
-        wanted = int(self.settings["ready_successes"])
-        answers: List[str] = []
-        listener, checked, good, passed, asked = None, 0.0, 0, 0, 0
-        while time.monotonic() < deadline:
-            if listener is None or time.monotonic() - checked > STATE_INTERVAL:
-                listener, checked = self.listener(self.running_container()), time.monotonic()
-            answer = listener.get(self.settings["ready_path"])
+        seconds, wanted = float(self.settings["ready_seconds"]), int(self.settings["ready_successes"])
+        began = looked = time.monotonic()
+        tally, patience = Tally(), Patience(seconds)
+        container, seen = self.running_container(), None
+        while time.monotonic() < began + seconds:
+            answer = self.listener(container).get(self.settings["ready_path"])
             problem = verdict(answer, self.settings["identity"], self.id)
-            asked += 1
-            passed += not problem
-            good = 0 if problem else good + 1
-            if good >= wanted:
+            tally.note(problem)
+            if tally.in_a_row >= wanted:
+                self._require_memory(container)
                 return answer
-            if problem and (not answers or answers[-1] != problem):
-                answers.append(problem)
+            # What it listens on costs more to find out than an answer does.
+            due = time.monotonic() - looked > STATE_INTERVAL
+            if not answer.error or due:
+                seen = self._look(container, answer)
+                if patience.ends(reason_for(seen, self.settings, self.id), time.monotonic()):
+                    break
+            if due:
+                container, looked = self.running_container(), time.monotonic()
             time.sleep(PROBE_INTERVAL)
-        raise self._not_ready(seconds, f"{passed} of {asked} answers were good", answers)
+        raise self._not_ready(container, time.monotonic() - began, tally, seen)
+
+    def _look(self, container: Dict[str, Any], answer: Answer) -> Seen:
+        """Look at what else there is of a release, where nobody answered."""
+        if not answer.error:
+            return Seen(answer)
+        found = _proc.listening(container["State"].get("Pid", 0))
+        ports = [one.port for one in found if not one.path and one.everywhere][:OTHER_PORTS]
+        answered = [port for port in ports if self._answers(container, port, self.settings["ready_path"])]
+        return Seen(answer, found, answered)
+
+    def _answers(self, container: Dict[str, Any], port: int, path: str) -> bool:
+        network = container["NetworkSettings"]["Networks"].get(self.paths.app) or {}
+        if not network.get("IPAddress"):
+            return False
+        other = Listener(address=network["IPAddress"], port=port, domain=self.settings["domain"])
+        return 200 <= other.get(path, OTHER_SECONDS).status < 300
 
     def running_container(self) -> Dict[str, Any]:
         """Return `docker inspect` of the serving container.
@@ -155,34 +183,48 @@ class Candidate:
         state = container["State"]
         if state["Running"]:
             return container
-        code = describe_exit(state["ExitCode"])
+        code, log = state["ExitCode"], _docker.log_tail(container["Id"], SHOWN_LOG_LINES)
         raise ReleaseError(
             "APP_EXIT",
-            f"{self.title} exited with code {code} before it was ready",
-            "mend the image or its configuration; its last log lines are below",
-            _docker.log_tail(container["Id"], SHOWN_LOG_LINES),
+            f"{self.title} exited with code {describe_exit(code)} before it was ready",
+            f"{hint(log, code) or 'mend the image or its configuration'}; its last log lines are below",
+            log,
         )
 
-    def _not_ready(self, seconds: float, tally: str, answers: List[str]) -> ReleaseError:
-        container = self.container()
+    def _require_memory(self, container: Dict[str, Any]) -> None:
+        """Fail when processes were killed for memory while the others became ready."""
+        killed = _proc.killed_for_memory(container["State"].get("Pid", 0))
+        problem = killed_problem(killed, int(self.settings["memory_bytes"]))
+        if problem is not None:
+            log = _docker.log_tail(container["Id"], SHOWN_LOG_LINES)
+            raise ReleaseError("APP_EXIT", f"{self.title}: {problem}", "raise app_release_memory; its last log lines are below", log)
+
+    def _not_ready(self, container: Dict[str, Any], seconds: float, tally: Tally, seen: Optional[Seen]) -> ReleaseError:
+        reason = self._reason(container, seen)
+        path = self.settings["ready_path"]
         # Without the traces of our own questions, which would be all there is to see.
-        tail = _docker.log_tail(container["Id"], READ_LOG_LINES) if container else []
-        log = [line for line in tail if self.settings["ready_path"] not in line][-SHOWN_LOG_LINES:]
-        wrong = bool(answers) and "but from release" in answers[-1]
+        log = [line for line in _docker.log_tail(container["Id"], READ_LOG_LINES) if path not in line][-SHOWN_LOG_LINES:]
+        what = f"{self.title} gave no {self.settings['ready_successes']} good answers in a row at {path} within {seconds:g} s; {tally}"
         return ReleaseError(
-            "WRONG_RELEASE" if wrong else "NOT_READY",
-            f"{self.title} gave no {self.settings['ready_successes']} good answers in a row "
-            f"at {self.settings['ready_path']} within {seconds:g} s; {tally}",
-            "the image must answer with its RELEASE (app_release_identity)"
-            if wrong
-            else "mend what the answers below name, or raise app_release_ready_seconds",
+            reason.code if reason else "NOT_READY",
+            f"{self.title} {reason.what}; it was waited for {seconds:.1f} s, {tally}" if reason else what,
+            reason.todo if reason else f"{hint(log) or 'mend what the answers below name'}, or raise app_release_ready_seconds",
             [
                 "last answers:",
-                *(f"  {a}" for a in answers[-SHOWN_ANSWERS:]),
+                *(f"  {problem}" for problem in tally.problems[-SHOWN_ANSWERS:]),
                 "last log lines:",
                 *(f"  {line}" for line in log),
             ],
         )
+
+    def _reason(self, container: Dict[str, Any], seen: Optional[Seen]) -> Optional[Reason]:
+        """Return why the release is not ready, with the path to ask instead where its own is wrong."""
+        reason = reason_for(seen, self.settings, self.id) if seen else None
+        if seen is None or reason is None or not reason.path:
+            return reason
+        listener = self.listener(container)
+        good = [path for path in USUAL_PATHS if 200 <= listener.get(path, OTHER_SECONDS).status < 300]
+        return reason_for(replace(seen, good_paths=good), self.settings, self.id)
 
 
 def describe_exit(code: int) -> str:

@@ -8,15 +8,14 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, Optional, Set
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge, _proc
 
 # The engine's own default.
 DEFAULT_STOP_SECONDS = 10
 SAMPLE_SECONDS = 0.1
 KILLED = 137
-PROC = Path("/proc")
 # As the kernel writes states into /proc/net: of unix sockets, and of TCP.
 UNIX_CONNECTED = "03"
 TCP_ESTABLISHED = "01"
@@ -87,35 +86,26 @@ class Connections:
 
     def count(self) -> Optional[int]:
         """Return how many there are now; None once the release is gone."""
-        if not (PROC / str(self._pid)).is_dir():
+        if not (_proc.PROC / str(self._pid)).is_dir():
             return None
         return self._on_socket() if self._socket else self._on_port()
 
     def _on_socket(self) -> int:
         # The path is the same for every release; which are this one's is told by its processes' open files.
         own = {inode for process in self._processes for inode in _open_sockets(process)}
-        lines = _table(self._edge, "unix")
+        lines = _proc.table(self._edge, "unix")
         return sum(1 for f in lines if f[-1].endswith("/api.sock") and f[5] == UNIX_CONNECTED and f[6] in own)
 
     def _on_port(self) -> int:
         port = f":{int(self._settings['port']):04X}"
-        return sum(1 for f in _table(self._pid, "tcp") if f[1].endswith(port) and f[3] == TCP_ESTABLISHED)
-
-
-def _table(pid: int, name: str) -> List[List[str]]:
-    """Return the fields of each line of a table in a process's network namespace; nothing when it has ended."""
-    try:
-        text = (PROC / str(pid) / "net" / name).read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return []
-    return [line.split() for line in text.splitlines()[1:]]
+        return sum(1 for f in _proc.table(self._pid, "tcp") if f[1].endswith(port) and f[3] == TCP_ESTABLISHED)
 
 
 def _open_sockets(pid: int) -> Set[str]:
     """Return the inodes of a process's sockets; none when it has ended."""
     found = set()
     with contextlib.suppress(OSError):
-        for file in (PROC / str(pid) / "fd").iterdir():
+        for file in (_proc.PROC / str(pid) / "fd").iterdir():
             with contextlib.suppress(OSError):
                 kind, _, inode = str(file.readlink()).partition(":")
                 found |= {inode.strip("[]")} if kind == "socket" else set()

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -133,6 +135,30 @@ def read_json(path: Path, keys: Sequence[str]) -> Optional[Dict[str, Any]]:
         return None
     except ValueError as error:
         raise ReleaseError("STATE_CORRUPT", f"{path} is damaged: {error}", "deploy an image tag again, that writes it anew") from error
+
+
+def read_beneath(root: Path, name: str, limit: int) -> Optional[bytes]:
+    """Return a regular file that a container may have made, or None: below `root` no link is followed, and nothing long is read.
+
+    Args:
+        root: a directory that nobody but root can replace.
+        name: the file's path in it.
+        limit: the most bytes that it may have.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO without a writer would wait for one
+    with contextlib.ExitStack() as opened:
+        try:
+            handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, handle)
+            for part in PurePosixPath(name).parts:
+                handle = os.open(part, flags, dir_fd=handle)
+                opened.callback(os.close, handle)
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return None
+            content = os.read(handle, limit + 1)
+        except OSError:
+            return None
+    return content if len(content) <= limit else None
 
 
 def now(in_seconds: float = 0.0) -> str:

@@ -40,32 +40,34 @@ class Journal:
         run: id of this run of the playbook.
         owner: who runs it, for messages.
         lease_seconds: how long the lease lasts between two stages.
+        wait_seconds: how long to wait for another run that is at work.
     """
 
-    def __init__(self, paths: AppPaths, run: str, owner: str, lease_seconds: float) -> None:
+    def __init__(self, paths: AppPaths, run: str, owner: str, lease_seconds: float, wait_seconds: float = 0.0) -> None:
         self._home = paths.home
         self._path = paths.journal
         self._app = paths.app
         self._run = run
         self._owner = owner
         self._lease_seconds = lease_seconds
+        self._wait_seconds = wait_seconds
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the lock of a running stage, once no other run has the right to release.
+    def lock(self) -> Iterator[str]:
+        """Hold the lock of a running stage, once no other run has the right to release; yields for whom it was waited.
 
         A lease may belong to a controller that died.  So it is waited for until it expires, or until its run goes on.
 
         Raises:
-            ReleaseError: LOCKED when another run is at work.
+            ReleaseError: LOCKED when another run is at work, and does not end while it is waited for.
         """
-        self._await_lease()
         # The directory itself is what is locked: no file to create, so check mode can ask as well.
         handle = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY)
+        began = time.monotonic()
         try:
-            self._flock(handle)
-            self._refuse(self._lease_of_other())
-            yield
+            holder = self.unfinished()
+            self._acquire(handle, began + self._wait_seconds)
+            yield self._waited_for(holder, time.monotonic() - began)
         finally:
             os.close(handle)
 
@@ -172,35 +174,57 @@ class Journal:
             return None
         return entry if entry["expires"] > time.monotonic() else None
 
-    def _await_lease(self) -> None:
+    def _acquire(self, handle: int, deadline: float) -> None:
+        while True:
+            self._await_lease(deadline)
+            self._flock(handle, deadline)
+            # The one whose stage ended meanwhile may go on.
+            held = self._lease_of_other()
+            if held is None:
+                return
+            fcntl.flock(handle, fcntl.LOCK_UN)
+            self._refuse(held, deadline)
+
+    def _await_lease(self, deadline: float) -> None:
         first = held = self._lease_of_other()
         while held is not None:
             if held != first:
-                self._refuse(held)
+                self._refuse(held, deadline)
             time.sleep(POLL_SECONDS)
             held = self._lease_of_other()
 
-    def _flock(self, handle: int) -> None:
-        deadline = time.monotonic() + LOCK_SECONDS
+    def _flock(self, handle: int, deadline: float) -> None:
+        deadline = max(deadline, time.monotonic() + LOCK_SECONDS)
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() > deadline:
-                    self._refuse(self.unfinished() or {})
+                self._refuse(self.unfinished() or {}, deadline)
                 time.sleep(POLL_SECONDS)
             else:
                 return
 
-    def _refuse(self, holder: Optional[Entry]) -> None:
-        if holder is None:
+    def _refuse(self, holder: Entry, deadline: float) -> None:
+        """Give up, unless there is time left to wait."""
+        if time.monotonic() < deadline:
             return
+        waited = f"; it was waited for {self._wait_seconds:g} s" if self._wait_seconds else ""
         raise ReleaseError(
             "LOCKED",
             f"{holder.get('owner', 'another run')} is releasing {self._app} here since {holder.get('since', 'a moment ago')}"
-            f" (run {holder.get('run', 'unknown')}, {holder.get('phase', 'beginning')})",
-            "wait for that run to end; if it is dead, the host ends its stage by itself, and the next run clears up after it",
+            f" (run {holder.get('run', 'unknown')}, {holder.get('phase', 'beginning')}){waited}",
+            "wait for that run to end, or have this one wait for it: -e lock_wait=300 (seconds);"
+            " if it is dead, the host ends its stage by itself, and the next run clears up after it",
         )
+
+    def _waited_for(self, holder: Optional[Entry], seconds: float) -> str:
+        """Say for whom it was waited, and what became of that run; empty when nobody had to wait."""
+        if seconds <= LOCK_SECONDS:
+            return ""
+        who = f"{holder['action']} of {holder['owner']} (run {holder['run']}, since {holder['since']})" if holder else "another run"
+        entry = self.read().body
+        ended = entry is not None and holder is not None and entry["run"] == holder["run"] and entry["phase"] in ENDS
+        return f"WAITED: {seconds:.0f} s for the {who}, which {'ended as ' + entry['phase'] if entry and ended else 'did not finish'}"
 
 
 def boot_id() -> str:

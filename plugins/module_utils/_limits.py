@@ -14,6 +14,12 @@ INODES = 20_000
 FIRST_MEMORY = 128 * MEGABYTE
 # A clock that is off by more makes log lines and certificates hard to trust.
 CLOCK_SECONDS = 5.0
+# The controller's time is read before a task waits for its turn, its connection and its upload: a loaded machine takes long for that.
+DELAY_SECONDS = 60.0
+# A release that uses more of its memory while it is watched has little left for its busiest hour.
+MEMORY_SHARE = 0.8
+# One that took more of its time limit to become ready will miss it on a busier day.
+READY_SHARE = 0.75
 # Fewer requests tell nothing about a share.
 FEWEST_REQUESTS = 20
 # A certificate with less of its life left than this should have been renewed: authorities renew at a third.
@@ -72,10 +78,50 @@ def memory_problem(available: int, live_uses: Optional[int], limit: int) -> Opti
     return f"{available // MEGABYTE} MB are available, {wanted // MEGABYTE} MB are needed beside the live release"
 
 
+def memory_warning(uses: Optional[int], limit: int) -> Optional[str]:
+    """Say that a release is near its memory limit; None when it is not, has none, or the engine does not tell.
+
+    Args:
+        uses: bytes that it uses.
+        limit: bytes that it may use; 0 for no limit.
+    """
+    if not uses or not limit or uses <= MEMORY_SHARE * limit:
+        return None
+    return (
+        f"MEMORY_NEAR: it uses {uses // MEGABYTE} of {limit // MEGABYTE} MB ({uses / limit:.0%}) shortly after its start; "
+        f"raise app_release_memory, or start fewer workers"
+    )
+
+
+def killed_problem(killed: Optional[int], limit: int) -> Optional[str]:
+    """Say that the kernel killed processes of a release for memory; None when it did not.
+
+    Args:
+        killed: how many, since the release's container was started; None when the kernel does not tell.
+        limit: bytes that the release may use.
+    """
+    if not killed:
+        return None
+    count = "a process of it was" if killed == 1 else f"{killed} processes of it were"
+    return f"{count} killed because its memory was full: raise app_release_memory ({limit // MEGABYTE} MB), or start fewer workers"
+
+
+def ready_warning(took: float, limit: float) -> Optional[str]:
+    """Say that a release became ready shortly before its time limit; None when there was time left."""
+    if took <= READY_SHARE * limit:
+        return None
+    return f"READY_LATE: it was ready after {took:.1f} of {limit:g} s; raise app_release_ready_seconds before a busier day exceeds it"
+
+
 def clock_warning(controller: float, host: float) -> Optional[str]:
-    """Say by how many seconds the host's clock is off, seen from the controller's; None when it is near enough."""
+    """Say that a host's clock is off from the controller's, as far as that is certain; None when it may be right.
+
+    Args:
+        controller: its time when it made the task, in seconds since 1970.
+        host: its time when the task ran there, which is later by a delay that nobody knows.
+    """
     offset = host - controller
-    if abs(offset) <= CLOCK_SECONDS:
+    if -CLOCK_SECONDS <= offset <= DELAY_SECONDS:
         return None
     ahead = "ahead of" if offset > 0 else "behind"
     return f"CLOCK_OFFSET: this host's clock is {abs(offset):.0f} s {ahead} the controller's; nothing is decided by it, log lines are"
@@ -117,5 +163,5 @@ def errors_problem(before: Responses, during: Responses, allowed: float) -> Opti
         return None
     return (
         f"{during.share:.0%} of {during.all} requests were answered with 5xx since the switch; "
-        f"before it {before.share:.0%} of {before.all}; {allowed:.0%} more are allowed"
+        f"before it {before.share:.0%} of {before.all}; {allowed:.0%} more are allowed (app_release_bake_errors)"
     )

@@ -78,7 +78,9 @@ def disk(settings: Dict[str, Any], live_image: Optional[str]) -> Optional[Releas
     if problem is None:
         return None
     return ReleaseError(
-        "DISK_SPACE", f"no room for another image in {data}: {problem}", "free space there: docker system df, docker image prune"
+        "DISK_SPACE",
+        f"no room for another image in {data}: {problem}",
+        "free space there: docker system df, docker image prune; or lower app_release_disk_megabytes where images are small",
     )
 
 
@@ -105,6 +107,17 @@ def warnings(settings: Dict[str, Any], controller_clock: Optional[float]) -> Lis
     if not _docker.engine().live_restore:
         found.append("LIVE_RESTORE: the engine runs without live-restore, so its next restart stops the app; run playbooks/provision.yml")
     return [warning for warning in found if warning]
+
+
+def shallow_readiness(settings: Dict[str, Any]) -> List[str]:
+    """Return a warning where readiness is asked at a path that tells nothing of the app's database."""
+    path = settings["ready_path"]
+    if path != settings["live_path"]:
+        return []
+    return [
+        f"READY_IS_LIVE: app_release_ready_path and app_release_live_path are both {path}, so a release that cannot reach its database"
+        " goes live; set app_release_ready_path to a path that asks the database"
+    ]
 
 
 def require_directories(paths: AppPaths) -> None:
@@ -194,7 +207,8 @@ def _edge_listens(settings: Dict[str, Any]) -> Findings:
             ReleaseError(
                 "PROXY_DOWN",
                 f"no TLS proxy listens at {address[0]}:{address[1]} ({error}); {_edge.state()}",
-                "run playbooks/provision.yml, or start it: docker compose --project-name edge start",
+                "run playbooks/provision.yml, or start it: docker compose --project-name edge start; where it listens elsewhere,"
+                " correct app_release_public_address and app_release_public_port",
             )
         ]
     return []

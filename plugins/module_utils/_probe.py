@@ -4,20 +4,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
+import io
 import json
 import os
 import socket
 import ssl
 import stat
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import read_beneath
+
 # Only the head of a body is kept: enough for a message, never a download.
 BODY_BYTES = 65536
 SHOWN = 300
+# Below it, the proxy's container writes.
+PROXY_DATA = Path("/var/lib/fairlead-edge")
+AUTHORITY_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,51 @@ class Answer:
 
     def __str__(self) -> str:
         return self.error or f"HTTP {self.status} {' '.join(self.body.split())[:SHOWN]}".rstrip()
+
+
+class _Answer(io.RawIOBase):
+    """What a peer sends until a deadline.  A socket's own limit is one for each read, which a byte now and then never exceeds."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        self._socket.settimeout(_left(self._deadline))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Deadlined:
+    """The parts of a connected socket that `http.client` uses, with one deadline for all that is sent and read."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self._socket = connected
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._socket.settimeout(_left(self._deadline))
+        self._socket.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Answer(self._socket, self._deadline))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -70,7 +123,9 @@ class _TlsConnection(http.client.HTTPConnection):
         self._context = context
 
     def connect(self) -> None:
+        deadline = time.monotonic() + (self.timeout or 0.0)
         super().connect()
+        self.sock.settimeout(_left(deadline))
         self.sock = self._context.wrap_socket(self.sock, server_hostname=self._domain)
 
 
@@ -86,9 +141,18 @@ def unverified_context() -> ssl.SSLContext:
 def verified_context(extra_authority: Optional[Path] = None) -> ssl.SSLContext:
     """Return a context that trusts the system's authorities and, where the file exists, one more."""
     context = ssl.create_default_context()
-    if extra_authority is not None and extra_authority.is_file():
-        context.load_verify_locations(cafile=str(extra_authority))
+    content = _authority(extra_authority) if extra_authority is not None else None
+    # What is no certificate is not trusted: the proxy's container writes that file.
+    with contextlib.suppress(ssl.SSLError, ValueError):
+        context.load_verify_locations(cadata=(content or b"").decode("ascii"))
     return context
+
+
+def _authority(file: Path) -> Optional[bytes]:
+    if PROXY_DATA in file.parents:
+        return read_beneath(PROXY_DATA, str(file.relative_to(PROXY_DATA)), AUTHORITY_BYTES)
+    whole = file.resolve()  # an operator's own: links are meant
+    return read_beneath(whole.parent, whole.name, AUTHORITY_BYTES)
 
 
 @dataclass(frozen=True)
@@ -129,12 +193,15 @@ class Listener:
 
         Args:
             path: absolute path, with a query if needed.
-            seconds: limit for connecting and for each read.
+            seconds: limit for the whole question, from connecting to the last byte of the answer.
             headers: more request headers.
             body_bytes: how much of the body is read.
         """
+        deadline = time.monotonic() + seconds
         connection = self.connect(seconds)
         try:
+            connection.connect()
+            connection.sock = _Deadlined(connection.sock, deadline)
             own = {"Host": self.domain, "User-Agent": "fairlead", "Connection": "close"}
             connection.request("GET", path, headers={**own, **(headers or {})})
             response = connection.getresponse()
@@ -162,11 +229,15 @@ def released_by(answer: Answer, identity: str) -> Optional[str]:
     return None
 
 
+def is_other_release(answer: Answer, identity: str, expected: str) -> bool:
+    """Tell whether an answer should name the release `expected` and does not."""
+    return identity != "none" and released_by(answer, identity) != expected
+
+
 def verdict(answer: Answer, identity: str, expected: str) -> str:
     """Say why an answer is not a good one from the release `expected`; empty when it is."""
     if answer.error or not 200 <= answer.status < 300:
         return str(answer)
-    if identity == "none":
+    if not is_other_release(answer, identity, expected):
         return ""
-    named = released_by(answer, identity)
-    return "" if named == expected else f"HTTP {answer.status}, but from release {named or 'unknown'} instead of {expected} ({identity})"
+    return f"HTTP {answer.status}, but from release {released_by(answer, identity) or 'unknown'} instead of {expected} ({identity})"

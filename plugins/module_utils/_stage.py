@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _recovery
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain, presentable, printable_in, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
@@ -32,6 +32,7 @@ STAGE_OPTIONS: Dict[str, Any] = {
     "run": {"type": "str", "required": True},
     "owner": {"type": "str", "required": True},
     "lease_seconds": {"type": "float", "default": LEASE_SECONDS},
+    "lock_wait": {"type": "float", "default": 0.0},
 }
 RELEASE_OPTION: Dict[str, Any] = {"release": {"type": "str", "required": True}}
 BEGIN_OPTIONS: Dict[str, Any] = {
@@ -56,7 +57,8 @@ class Stage:
         self.check_mode: bool = module.check_mode
         self.paths = AppPaths(p["app"])
         self.steps = Steps()
-        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), p.get("lease_seconds", LEASE_SECONDS))
+        lease, wait = p.get("lease_seconds", LEASE_SECONDS), p.get("lock_wait", 0.0)
+        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), lease, wait)
         self.warnings: List[str] = []
         # What was found of an earlier run that died, and what was done about it.
         self.told: List[str] = []
@@ -69,13 +71,25 @@ class Stage:
             ReleaseError: NOT_PROVISIONED, or LOCKED when another run is at work.
         """
         require_directories(self.paths)
-        with self.journal.lock():
+        with self.journal.lock() as waited:
+            self.warnings += [waited] if waited else []
             try:
                 yield
             except ReleaseError as error:
                 if not self.check_mode:
                     self._fail(error)
                 raise
+
+    def await_turn(self) -> None:
+        """Wait for another run, where that was asked for, before anything is looked at that it may change.
+
+        Raises:
+            ReleaseError: NOT_PROVISIONED, or LOCKED when the other run does not end in time.
+        """
+        if self.params.get("lock_wait"):
+            require_directories(self.paths)
+            with self.steps.step("wait"), self.journal.lock() as waited:
+                self.warnings += [waited] if waited else []
 
     def recover(self) -> Ledger:
         """Clear up after an earlier run that died, and return the ledger.  Call with the lock held."""
@@ -101,10 +115,7 @@ class Stage:
 
     def message(self, error: ReleaseError) -> str:
         """Return what people read: what happened, what serves now, what to do, evidence; without secrets."""
-        lines = [f"{error.code}: {error.what}", f"Serving now: {serving(self.paths)}", f"To do: {error.todo}"]
-        if error.details:
-            lines += ["Evidence:", *(f"  {line}" for line in error.details)]
-        return self.redact("\n".join(lines))
+        return explain(error, serving(self.paths), self._secrets())
 
     def _fail(self, error: ReleaseError) -> None:
         # Before the release goes, so that its secrets are still known.
@@ -173,11 +184,13 @@ def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:
         result = work(stage)
     except ReleaseError as error:
         _warn(module, stage)
-        module.fail_json(**failure(error, stage))
+        module.fail_json(**printable_in(failure(error, stage)))
     _warn(module, stage)
-    module.exit_json(steps=stage.steps.done, **result)
+    result["steps"] = stage.steps.done
+    # The SQL of a plan is judged on the controller, where another character may be another statement.
+    module.exit_json(**{key: value if key == "plan" else printable_in(value) for key, value in result.items()})
 
 
 def _warn(module: AnsibleModule, stage: Stage) -> None:
     for warning in stage.warnings:
-        module.warn(stage.redact(warning))
+        module.warn(presentable(stage.redact(warning)))

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import SERVICE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, read_json
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, read_beneath, read_json
 
 PULL_SECONDS = 900.0
 # Since this major, the official images keep each major's data in a directory of its own, below the place that is mounted.
@@ -22,6 +22,8 @@ DATA = "/var/lib/postgresql/data"
 PROJECT_LABEL = "com.docker.compose.project"
 VOLUME_LABEL = "com.docker.compose.volume"
 PLAYBOOK = "playbooks/upgrade_postgres.yml"
+# A server's container writes the file that names its major.
+VERSION_BYTES = 64
 KEYS = ("from", "to", "connection_limit", "at")
 
 
@@ -224,11 +226,11 @@ def exists(name: str) -> bool:
 
 def read_major(directory: Path) -> Optional[int]:
     """Return the major that the data in a volume belongs to, or None when there is none."""
-    for file in (directory / "PG_VERSION", *sorted(directory.glob("*/docker/PG_VERSION"), reverse=True)):
-        try:
-            return int(file.read_text(encoding="ascii").split(".")[0])
-        except (FileNotFoundError, ValueError):
-            continue
+    names = sorted((found.name for found in directory.iterdir()), reverse=True) if directory.is_dir() else []
+    for part in ("", *(f"{name}/docker" for name in names)):
+        content = read_beneath(directory, f"{part}/PG_VERSION".lstrip("/"), VERSION_BYTES) or b""
+        if found := re.match(rb"[0-9]+", content):
+            return int(found[0])
     return None
 
 

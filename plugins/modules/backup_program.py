@@ -54,7 +54,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_program
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import write_atomically
 
 PACKAGE = "ansible_collections.fairlead.fastapi.plugins.module_utils"
@@ -120,7 +120,7 @@ def main() -> None:
     try:
         result = install(Path(module.params["directory"]), module.check_mode)
     except ReleaseError as error:
-        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}", code=error.code)
+        module.fail_json(msg=explain(error), code=error.code)
     module.exit_json(**result)
 
 

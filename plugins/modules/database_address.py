@@ -78,7 +78,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _address
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, write_atomically
 
 HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -153,7 +153,7 @@ def main() -> None:
     try:
         result = work(AppPaths(p["app"]), contents(p["url"], p["authority"], p["image"], p["apart"]), module.check_mode)
     except ReleaseError as error:
-        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}", code=error.code)
+        module.fail_json(msg=explain(error), code=error.code)
     module.exit_json(**result)
 
 

@@ -85,7 +85,7 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _roles
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 
 # Granting on some thousand tables takes a while.
@@ -159,8 +159,7 @@ def main() -> None:
     try:
         result = work(AppPaths(module.params["app"]), module.params, module.check_mode)
     except ReleaseError as error:
-        evidence = "".join(f"\n  {line}" for line in error.details)
-        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}{evidence}", code=error.code)
+        module.fail_json(msg=explain(error), code=error.code)
     module.exit_json(**result)
 
 

@@ -88,7 +88,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 
 
@@ -147,8 +147,7 @@ def main() -> None:
     try:
         result = work(AppPaths(p["app"]), p["image"], p["upgrade"], module.check_mode, warnings)
     except ReleaseError as error:
-        evidence = "".join(f"\n  {line}" for line in error.details)
-        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}{evidence}", code=error.code)
+        module.fail_json(msg=explain(error), code=error.code)
     for warning in warnings:
         module.warn(warning)
     module.exit_json(**result)

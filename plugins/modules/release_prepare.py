@@ -145,9 +145,11 @@ OPTIONS = {
 
 def prepare(stage: Stage) -> Result:
     """Bring everything of the new release to the host, short of starting it."""
+    stage.await_turn()
     with stage.steps.step("preflight"):
         bundle, no_room = _look(stage)
         stage.warnings += _preflight.warnings(stage.params["settings"], stage.params["controller_clock"])
+        stage.warnings += _preflight.shallow_readiness(stage.params["settings"]) if find_database(stage.paths) else []
     with stage.lock():
         if stage.check_mode:
             return _plan(stage, Ledger(stage.paths), bundle)

@@ -65,6 +65,7 @@ import time
 from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils._access import require_access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
@@ -72,6 +73,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pau
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._handover import Handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import ready_warning
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
@@ -127,7 +129,9 @@ def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) ->
         candidate.start()
     stage.journal.enter("STARTED")
     with stage.steps.step("ready"):
-        answer = candidate.await_ready()
+        answer = _await_ready(stage, candidate)
+        if candidate.settings["listen"] == "socket":
+            require_access(stage.paths, candidate.id, candidate.title, candidate.settings)
     stage.journal.enter("READY")
     with stage.steps.step("switch"):
         # Before the route names it: whatever happens from then on, a reboot included, it has to come back.
@@ -142,6 +146,15 @@ def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) ->
         during = bake.watch()
         if during is not None:
             step.update(requests=during.all, errors=during.errors)
+        stage.warnings += bake.warnings()
+    return answer
+
+
+def _await_ready(stage: Stage, candidate: Candidate) -> Answer:
+    began = time.monotonic()
+    answer = candidate.await_ready()
+    late = ready_warning(time.monotonic() - began, float(candidate.settings["ready_seconds"]))
+    stage.warnings += [late] if late else []
     return answer
 
 

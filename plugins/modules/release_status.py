@@ -18,7 +18,10 @@ options:
     type: str
     required: true
   strict:
-    description: Fail when anything differs from what was recorded.
+    description:
+      - Fail when anything differs from what was recorded, when backups are not as they should be, when the live release is not ready,
+        or when the kernel killed processes of it for memory since it was started.
+      - Restarts and the image's own HEALTHCHECK are told, and are no failure.
     type: bool
     default: false
 requirements:
@@ -47,7 +50,7 @@ live:
   returned: success
   type: dict
 health:
-  description: V(ready), or what is wrong with the live release.
+  description: V(ready), or what is wrong with the live release; then how often it restarted, and whether its HEALTHCHECK fails.
   returned: success
   type: str
 previous:
@@ -87,14 +90,16 @@ run:
   type: dict
 """
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift, _proc
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import unhealthy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import ENDS
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._preflight import require_directories
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find, rollback_target
@@ -111,19 +116,13 @@ def status(stage: Stage) -> Result:
     backup = _backup_state.state(stage.paths)
     volumes = _app_volumes.told(stage.paths.app, settings_of(stage.paths, live) or {}) if live else []
     drift += [volume["problem"] for volume in volumes if volume["problem"]]
-    if stage.params["strict"] and backup["problem"]:
-        drift.append(f"backups: {backup['problem']}")
-    if stage.params["strict"] and drift:
-        raise ReleaseError(
-            "DRIFT",
-            f"what runs on this host is not what was recorded, in {len(drift)} ways",
-            "deploy the same tag again: what differs is made anew (data services and proxy by playbooks/provision.yml)",
-            drift,
-        )
+    problems, notes = _health(stage, live) if live else (["nothing is live"], [])
+    if stage.params["strict"]:
+        _refuse(drift, [f"backups: {backup['problem']}"] if backup["problem"] else [], [f"{live}: {each}" for each in problems if live])
     return {
         "changed": False,
         "live": brief(find(ledger.releases, live)),
-        "health": _health(stage, live) if live else "nothing is live",
+        "health": "; ".join([*(problems or ["ready"]), *notes]),
         "previous": brief(rollback_target(ledger.releases, live).record),
         "releases": [brief(record) for record in reversed(ledger.releases)],
         "drift": drift,
@@ -142,21 +141,36 @@ def _last_run(stage: Stage) -> Optional[Dict[str, Any]]:
     return {**{key: entry[key] for key in keys}, "unfinished": entry["phase"] not in ENDS}
 
 
-def _health(stage: Stage, live: str) -> str:
+def _refuse(drift: List[str], backups: List[str], health: List[str]) -> None:
+    found = [*drift, *backups, *health]
+    if found:
+        raise ReleaseError(
+            "DRIFT",
+            f"what runs on this host is not as it should be, in {len(found)} ways",
+            "deploy the same tag again: what differs is made anew (data services and proxy by playbooks/provision.yml)"
+            if drift or backups
+            else "change what the lines below name, then deploy again",
+            found,
+        )
+
+
+def _health(stage: Stage, live: str) -> Tuple[List[str], List[str]]:
+    """Return what is wrong with the live release now, and what else should be known of it."""
     if not has_record(stage.paths, live):
-        return "its bundle is damaged or gone"
+        return ["its bundle is damaged or gone"], []
     release = Candidate(stage.paths, live)
     container = release.container()
     if container is None:
-        return "its container is gone"
-    problems: List[str] = []
-    if not container["State"]["Running"] or container["State"].get("Restarting"):
-        return f"its container is {container['State']['Status']} (exit code {container['State']['ExitCode']})"
-    answer = release.listener(container).get(release.settings["ready_path"])
-    problems += filter(None, [verdict(answer, release.settings["identity"], live)])
-    if container.get("RestartCount"):
-        problems.append(f"restarted {container['RestartCount']} times after it ended by itself")
-    return "; ".join(problems) or "ready"
+        return ["its container is gone"], []
+    state, settings = container["State"], release.settings
+    if not state["Running"] or state.get("Restarting"):
+        return [f"its container is {state['Status']} (exit code {state['ExitCode']})"], []
+    answer = release.listener(container).get(settings["ready_path"])
+    killed = killed_problem(_proc.killed_for_memory(state.get("Pid", 0)), int(settings["memory_bytes"]))
+    problems = [problem for problem in (verdict(answer, settings["identity"], live), killed) if problem]
+    count = container.get("RestartCount")
+    notes = [f"restarted {count} times after it ended by itself"] if count else []
+    return problems, [*notes, *filter(None, [unhealthy(state)])]
 
 
 if __name__ == "__main__":

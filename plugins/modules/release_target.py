@@ -101,6 +101,7 @@ OPTIONS = {
 def choose(stage: Stage) -> Result:
     """Choose the target and see that it can be started."""
     settings = stage.params["settings"]
+    stage.await_turn()
     with stage.steps.step("preflight"):
         live = read_route(stage.paths)
         running = Candidate(stage.paths, live).container() if live and has_record(stage.paths, live) else None

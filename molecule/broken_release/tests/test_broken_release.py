@@ -5,6 +5,8 @@ import pytest
 from lab.story import App, mixed_load_was_served
 
 OLD = "the old release"
+# Whatever a release logs, an operator can read what a run prints.
+SHOWN_CHARACTERS = 20_000
 CASES = [
     pytest.param(
         "never_ready",
@@ -32,6 +34,50 @@ CASES = [
     ),
     pytest.param(
         "v4",
+        {"app_release_command": ["uvicorn", "--factory", "app.main:create_app", "--host", "0.0.0.0", "--port", "8000"]},
+        "NOT_READY",
+        ("made no api.sock; its container listens on TCP 8000 (all addresses)", "set app_listen: tcp and app_port: 8000"),
+        id="listens elsewhere",
+        marks=pytest.mark.fault(
+            row=140,
+            fault="listens on TCP instead of its socket",
+            code="NOT_READY",
+            serves=OLD,
+            says="where it listens, the variables to set",
+        ),
+    ),
+    pytest.param(
+        "v4",
+        {"app_release_command": ["gunicorn", "--config", "gunicorn.conf.py", "--umask", "0o077"]},
+        "SOCKET_DENIED",
+        ("may not open", "mode 0700", "umask of 007"),
+        id="a socket that the proxy may not open",
+        marks=pytest.mark.fault(
+            row=141, fault="ready on a socket that the proxy may not open", code="SOCKET_DENIED", serves=OLD, says="owner, mode, the umask"
+        ),
+    ),
+    pytest.param(
+        "oom",
+        {"app_release_memory": "256m"},
+        "BAKE_FAILED",
+        ("a process of it was killed because its memory was full", "app_release_memory (256 MB)"),
+        id="a worker out of memory",
+        marks=pytest.mark.fault(
+            row=142, fault="a worker killed for memory after the switch", code="BAKE_FAILED", serves=OLD, says="the variable to raise"
+        ),
+    ),
+    pytest.param(
+        "loud",
+        {},
+        "APP_EXIT",
+        ("exited with code 3", r"\x1b]0;owned\x07\x1b[2J\x00", "1499400 more characters"),
+        id="commands for the terminal",
+        marks=pytest.mark.fault(
+            row=143, fault="logs terminal commands and 1.5 MB in a line", code="APP_EXIT", serves=OLD, says="both as text, cut"
+        ),
+    ),
+    pytest.param(
+        "v4",
         {"app_release_memory": "24m", "app_release_migrate": False},
         "APP_EXIT",
         ("exited with code 137", "app_release_memory"),
@@ -53,7 +99,8 @@ def test_the_old_release_serves_on(app: App, tag: str, variables: dict[str, obje
     with app.load() as load:
         play = app.deploy(tag, **variables).failed_with(code)
     mixed_load_was_served(load)
-    assert set(load.report.releases) == {live}
+    assert (set(load.report.releases) == {live}) is (code != "BAKE_FAILED")
+    assert len(play.output) < SHOWN_CHARACTERS and play.output.replace("\n", "").isprintable(), repr(play.output[:SHOWN_CHARACTERS])
     for text in (*evidence, f"Serving now: {live}"):
         assert text in play.output, play.output
     assert (app.live, app.revision, app.running()) == (live, revision, running)

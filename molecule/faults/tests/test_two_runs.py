@@ -12,8 +12,16 @@ from lab.story import App, Play, mixed_load_was_served
 
 # From its stage's begin, a run that has to stand back says so.
 REFUSED_SECONDS = 2.0
+# From its command to its stage on the host.
+ARRIVED_SECONDS = 120.0
 # Few enough that the probe lists every failure.
 RATE = 40
+
+
+def stages_on_host(app: App) -> int:
+    """Count the processes that hold or want the app's lock."""
+    found = app.host.run(["find", "/proc", "-maxdepth", "3", "-lname", f"/opt/fairlead/{app.name}"]).stdout
+    return len({line.split("/")[2] for line in found.splitlines()})
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +64,27 @@ def test_the_second_run_stands_back(app: App, busy: tuple[Watch, "Future[Play]"]
     assert (app.journal, set(app.releases)) == (journal, releases)
 
 
-def test_the_first_run_proceeds(app: App, busy: tuple[Watch, "Future[Play]"]) -> None:
+@pytest.mark.fault(
+    row=146,
+    fault="a deploy told to wait for another",
+    code="–",
+    serves="the second one's release",
+    says="WAITED: for whom, how long, its end",
+)
+def test_the_first_run_proceeds_and_one_that_waited_follows(
+    app: App, busy: tuple[Watch, "Future[Play]"], background: ThreadPoolExecutor
+) -> None:
     watch, first = busy
+    second = background.submit(app.deploy, "v5", lock_wait=300)
+    deadline = time.monotonic() + ARRIVED_SECONDS
+    while stages_on_host(app) < 2:
+        assert time.monotonic() < deadline, "the second run did not come"
+        time.sleep(0.5)
     watch.thaw()
     first.result().succeeded()
-    assert app.releases[app.live]["tag"] == "v4"
+    waited = second.result().succeeded().output
+    assert "WAITED: " in waited and "which ended as COMMITTED" in waited, waited
+    assert [app.releases[release]["tag"] for release in (app.releases[app.live]["previous"], app.live)] == ["v4", "v5"]
     app.assert_tidy()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lab.results import results
 from lab.story import App, mixed_load_was_served
 
 VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "vars" / "main.yml").read_text())
@@ -35,6 +36,43 @@ def test_upgrade_and_rollback_drop_no_request(app: App) -> None:
     assert app.live == first
     assert {first, second} <= set(load.report.releases)
     assert "002_add_author.sql" in app.sql("SELECT name FROM foreign_migrations")
+
+
+WRONG = [
+    pytest.param(
+        {"app_release_identity": "header:X-Release"},
+        "WRONG_RELEASE",
+        "set app_release_identity: header:x-app-release",
+        id="another header",
+        marks=pytest.mark.fault(
+            row=144,
+            fault="tells its release by another header",
+            code="WRONG_RELEASE",
+            serves="the old release",
+            says="the header that fits",
+        ),
+    ),
+    pytest.param(
+        {"app_release_ready_path": "/ready"},
+        "NOT_READY",
+        "set app_release_ready_path: /readyz",
+        id="another path",
+        marks=pytest.mark.fault(
+            row=145, fault="knows no page at the ready path", code="NOT_READY", serves="the old release", says="a path that answers"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("variables", "code", "todo"), WRONG)
+def test_a_wrong_variable_is_named_before_the_time_limit(app: App, variables: dict[str, str], code: str, todo: str) -> None:
+    live = app.live
+    output = app.deploy("2", "-v", app_release_migrate=False, **variables).failed_with(code).output
+    assert todo in " ".join(output.split())
+    (ready,) = (step for result in results(output) for step in result.get("steps", []) if step["step"] == "ready")
+    assert ready["seconds"] < 15
+    assert app.live == live
+    app.assert_tidy()
 
 
 def test_it_does_not_run_as_root_although_its_image_would(app: App) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import (
     _journal,
     _migration,
     _preflight,
+    _proc,
     _recovery,
     _registry,
     _stage,
@@ -121,7 +122,8 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Proc:
     """What the kernel tells of connections: of no process anything, until a test says so."""
-    monkeypatch.setattr(_drain, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(_proc, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(_proc, "CGROUPS", tmp_path / "cgroup")
     return Proc(tmp_path / "proc")
 
 

@@ -260,3 +260,33 @@ def test_the_smoke_checks_are_listed(run: Run) -> None:
     run.ends(vps1={"ok": 1})
     assert "vps1  smoke     a: HTTP 200 · b: HTTP 200" in run.shown.text
     assert "vps1  answers" in run.shown.text
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202ereversed\x9b1m" + "x" * 2_000_000
+
+
+def everything(run: Run, said: str) -> None:
+    """Have each event quote what an app said."""
+    plain = Task("ansible.builtin.command", name="Ask")
+    run.play(said)
+    run.task(plain, "vps1", ("vps1", "ok", {"changed": True, "stdout": said, "warnings": [said]}))
+    run.task(ROLLOUT, "vps1", ("vps1", "failed", {"code": "NOT_READY", "msg": f"NOT_READY: {said}\n{said}", "serving": "r1"}))
+    run.task(plain, "vps1", ("vps1", "failed", {"msg": said, "stderr": said, "stdout": said, "rc": 1}))
+    run.task(DEBUG, "vps1", ("vps1", "ok", {"msg": [said]}))
+    run.task(Task("fairlead.fastapi.release_smoke"), "vps1", ("vps1", "ok", {"checks": [said], "changed": False}))
+    run.task(plain, "vps1", ("vps1", "unreachable", {"msg": said, "unreachable": True}))
+    run.callback.v2_on_file_diff(Result(Host("vps1"), plain, {"changed": True, "diff": {"before": "", "after": said}}))
+    run.ends(vps1={"failures": 1})
+
+
+@pytest.mark.parametrize("verbosity", [0, 1])
+def test_nothing_that_an_app_says_reaches_the_terminal_as_a_command(begin: Callable[..., Run], verbosity: int) -> None:
+    run = begin(verbosity)
+    everything(run, HOSTILE[:500])
+    assert run.shown.text.count("owned") >= 6
+    assert run.shown.text.replace("\n", "").replace("\t", "").isprintable()
+
+
+def test_a_failure_is_cut_to_what_can_be_read(run: Run) -> None:
+    run.task(ROLLOUT, "vps1", ("vps1", "failed", {"code": "NOT_READY", "msg": f"NOT_READY: {HOSTILE}\n" + f"{HOSTILE[:50]}\n" * 99_999}))
+    assert len(run.shown.text) < 40_000

@@ -1,15 +1,17 @@
 """A release is watched after the switch, and what it must not do is told as soon as it is seen."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import INTERVAL, Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
 from fakes import APP, BUSY, fails, good
 from fakes_host import SETTINGS, Host
+from fakes_proc import Proc
 
 GOOD = good("r1")
 OTHER = good("r9")
@@ -18,9 +20,9 @@ SECONDS = float(SETTINGS["bake_seconds"])
 BEFORE = Responses(1000, 10)
 
 
-def bake(host: Host) -> Bake:
+def bake(host: Host, **changes: Any) -> Bake:
     """Begin to watch `r1`, which runs and answers well."""
-    host.is_switched_to(host.prepared("v1"))
+    host.is_switched_to(host.prepared("v1", **changes))
     host.answers.direct = host.answers.direct or [GOOD]
     candidate = Candidate(host.paths, "r1")
     return Bake(candidate, candidate.running_container(), _edge.Answers(APP))
@@ -150,3 +152,31 @@ def test_an_edge_that_does_not_tell_is_no_reason_to_go_back(host: Host, told: bo
     watch = bake(host)
     host.edge.counts = lambda: None
     assert watch.watch() == returned
+
+
+@pytest.mark.parametrize("after", [0.0, 4.0])
+def test_a_worker_killed_for_memory_is_seen_although_another_takes_its_place(host: Host, proc: Proc, after: float) -> None:
+    proc.memory(4711, 0)
+    watch = bake(host)
+    began = host.clock.now
+    host.clock.while_asleep = lambda: proc.memory(4711, int(host.clock.now >= began + after))
+    with fails("BAKE_FAILED") as caught:
+        watch.watch()
+    assert host.clock.now - began <= after + 2 * INTERVAL
+    assert "a process of it was killed because its memory was full" in caught.value.what
+    assert caught.value.todo.startswith("raise app_release_memory")
+
+
+@pytest.mark.parametrize(
+    ("uses", "health", "told"),
+    [
+        (100, "healthy", []),
+        (500, "starting", ["MEMORY_NEAR"]),
+        (500, "unhealthy", ["MEMORY_NEAR", "UNHEALTHY"]),
+    ],
+)
+def test_what_is_not_wrong_yet_is_warned_of(host: Host, uses: int, health: str, told: list[str]) -> None:
+    host.engine.memory = uses * MEGABYTE
+    watch = bake(host, settings={**SETTINGS, "memory_bytes": 512 * MEGABYTE})
+    host.engine.present["r1"]["State"]["Health"] = {"Status": health}
+    assert [warning.partition(":")[0] for warning in watch.warnings()] == told

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import PROBE_INTERVAL, Candidate, remove_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
 from fakes import BUSY, container, fails, good
 from fakes_host import SETTINGS, Host
+from fakes_proc import Proc
 
 NOBODY = Answer(error="ConnectionRefusedError: [Errno 111] Connection refused")
 GOOD = good("r1")
@@ -42,8 +43,6 @@ def test_ready_after_good_answers_in_a_row(host: Host, wanted: int, replies: lis
     [
         ([BUSY], "NOT_READY", ['HTTP 503 {"status": "not ready"}']),
         ([NOBODY, BUSY], "NOT_READY", [NOBODY.error, 'HTTP 503 {"status": "not ready"}']),
-        ([OTHER], "WRONG_RELEASE", ["HTTP 200, but from release r9 instead of r1 (header:X-Release)"]),
-        ([Answer(200)], "WRONG_RELEASE", ["HTTP 200, but from release unknown instead of r1 (header:X-Release)"]),
     ],
 )
 def test_not_ready_at_the_deadline(host: Host, replies: list[Answer], code: str, shown: list[str]) -> None:
@@ -59,6 +58,74 @@ def test_not_ready_at_the_deadline(host: Host, replies: list[Answer], code: str,
         "last log lines:",
         "  last words of container-r1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("replies", "code", "words", "todo"),
+    [
+        ([OTHER], "WRONG_RELEASE", "answers as release r9 instead of r1", "app_release_identity: none"),
+        ([Answer(200)], "WRONG_RELEASE", "does not tell its release by header:X-Release", "app_release_identity: none"),
+        ([BUSY] * 100 + [Answer(200)], "WRONG_RELEASE", "does not tell its release", "app_release_identity: none"),
+        ([Answer(404)], "NOT_READY", "knows no page at /ready (HTTP 404)", "app_release_ready_path"),
+    ],
+)
+def test_waiting_ends_when_the_answer_cannot_change_any_more(host: Host, replies: list[Answer], code: str, words: str, todo: str) -> None:
+    host.answers.direct = list(replies)
+    started = host.clock.now
+    with fails(code) as caught:
+        candidate(host, ready_seconds=60).await_ready()
+    assert 5 <= host.clock.now - started - PROBE_INTERVAL * (len(replies) - 1) < 5.5
+    assert words in caught.value.what
+    assert todo in caught.value.todo
+
+
+def test_an_answer_that_changes_is_waited_for(host: Host) -> None:
+    """A page that is missing now and then is not a path that is wrong."""
+    host.answers.direct = [*([Answer(404)] * 40 + [BUSY]) * 5, GOOD, GOOD]
+    assert candidate(host).await_ready() == GOOD
+
+
+def test_the_path_that_answers_is_proposed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Listener, "get", lambda self, path, *_: Answer(200 if path in ("/healthz", "/docs") else 404))
+    with fails("NOT_READY") as caught:
+        candidate(host).await_ready()
+    assert caught.value.todo.startswith("set app_release_ready_path: /healthz,")
+
+
+@pytest.mark.parametrize(
+    ("settings", "listens", "answers", "seconds", "todo"),
+    [
+        # It answers there: it will not come to the socket.
+        ({}, ("00000000", 8000), True, 5, "set app_listen: tcp and app_port: 8000, run"),
+        # What it has there may be for its metrics only, and the socket may come.
+        ({}, ("00000000", 9090), False, 15, "set app_listen: tcp and app_port: 9090, run"),
+        ({"listen": "tcp"}, ("00000000", 8080), True, 5, "set app_port: 8080, run"),
+        ({"listen": "tcp"}, ("0100007F", 8000), False, 5, "have it listen on 0.0.0.0"),
+    ],
+)
+def test_where_the_container_listens_is_looked_at(
+    host: Host,
+    proc: Proc,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    listens: tuple[str, int],
+    answers: bool,
+    seconds: float,
+    todo: str,
+) -> None:
+    proc.listens(4711, listens)
+    monkeypatch.setattr(Listener, "get", lambda self, path, *_: Answer(200) if answers and self.port == listens[1] else NOBODY)
+    started = host.clock.now
+    with fails("NOT_READY") as caught:
+        candidate(host, **settings).await_ready()
+    assert seconds <= host.clock.now - started < seconds + 1.5
+    assert todo in caught.value.todo
+
+
+def test_a_release_that_listens_nowhere_yet_is_waited_for(host: Host, proc: Proc) -> None:
+    proc.listens(4711)
+    host.answers.direct = [NOBODY] * 300 + [GOOD, GOOD]
+    assert candidate(host).await_ready() == GOOD
 
 
 @pytest.mark.parametrize(

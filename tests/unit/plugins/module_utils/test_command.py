@@ -1,10 +1,13 @@
 """Commands run without a shell, end in time, and leave what they said."""
 
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished, run
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _command
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import SHOWN_BYTES, Finished, Kept, run
 from fakes import fails
 
 BOTH = "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
@@ -37,3 +40,63 @@ def test_a_missing_program_is_named() -> None:
     with fails("COMMAND_MISSING") as caught:
         run(["/no/such/docker", "ps"])
     assert "/no/such/docker" in caught.value.what
+
+
+# 200 MB of lines, with a beginning and an end.
+FLOOD = (
+    "import sys; print('first'); [sys.stdout.write('x' * 99999 + '\\n') for _ in range(2000)]; print('last'); print('why', file=sys.stderr)"
+)
+MEASURED = """
+import re, sys
+from pathlib import Path
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import run
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+try:
+    run([sys.executable, "-c", sys.argv[1]], merge=sys.argv[2] == "merge")
+except ReleaseError as error:
+    print(error.code, end=" ")
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.parametrize(("kept", "code", "megabytes"), [("merge", "", 48), ("whole", "OUTPUT_TOO_LARGE", 112)])
+def test_a_flood_takes_little_memory(kept: str, code: str, megabytes: int) -> None:
+    collections = str(next(path for path in Path(_command.__file__).parents if path.name == "ansible_collections").parent)
+    words = [sys.executable, "-c", MEASURED, FLOOD, kept]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={"PYTHONPATH": collections})
+    *codes, used = done.stdout.split()
+    assert "".join(codes) == code
+    assert int(used) < megabytes
+
+
+def test_of_a_flood_the_beginning_and_the_end_are_kept() -> None:
+    out = run([sys.executable, "-c", FLOOD], merge=True).out
+    assert out.startswith("first\nxxx")
+    assert out.endswith("xxx\nlast\nwhy\n")
+    assert len(out) < SHOWN_BYTES + 100
+    printed = len("first\nlast\nwhy\n") + 2000 * 100_000
+    assert f"[{printed - SHOWN_BYTES} bytes were left out here]" in out
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 25, 1000])
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_what_is_kept(size: int, chunk: int) -> None:
+    content, kept = bytes(65 + n % 26 for n in range(size)), Kept(10)
+    for start in range(0, size, chunk):
+        kept.add(content[start : start + chunk])
+    whole = content.decode()
+    assert kept.text() == (whole if size <= 10 else f"{whole[:5]}\n[{size - 10} bytes were left out here]\n{whole[-5:]}")
+    assert kept.dropped == max(size - 10, 0)
+
+
+def test_a_command_that_reads_a_lot_and_prints_a_lot_does_not_block() -> None:
+    text = "0123456789" * 100_000
+    assert run(["cat"], stdin=text).out == text
+    assert run(["true"], stdin=text).code == 0
+
+
+def test_children_that_keep_the_output_open_do_not_outlast_the_limit() -> None:
+    began = time.monotonic()
+    with fails("COMMAND_TIMEOUT"):
+        run(["sh", "-c", "sleep 5 & echo gone"], seconds=0.3)
+    assert time.monotonic() - began < 3

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import (
     AppPaths,
+    read_beneath,
     read_json,
     write_atomically,
     write_json,
@@ -90,3 +91,44 @@ def test_damage_is_told_with_what_to_do(tmp_path: Path, content: bytes) -> None:
     with fails("STATE_CORRUPT") as caught:
         read_json(tmp_path / "release.json", ("image", "next"))
     assert "deploy an image tag again" in caught.value.todo
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A directory as a container may leave it, beside a file that is not the container's."""
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "secret").write_text("secret")
+    root = tmp_path / "root"
+    (root / "deep" / "er").mkdir(parents=True)
+    (root / "deep" / "er" / "file").write_text("content")
+    (root / "link").symlink_to(tmp_path / "host" / "secret")
+    (root / "up").symlink_to(tmp_path / "host")
+    (root / "own").symlink_to("deep")
+    os.mkfifo(root / "fifo")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "content"),
+    [
+        ("deep/er/file", 7, b"content"),
+        ("deep/er/file", 6, None),
+        ("link", 99, None),
+        ("up/secret", 99, None),
+        ("own/er/file", 99, None),
+        ("fifo", 99, None),
+        ("deep", 99, None),
+        ("deep/er/file/more", 99, None),
+        ("missing/file", 99, None),
+    ],
+)
+def test_of_what_a_container_made_only_files_are_read(planted: Path, name: str, limit: int, content: bytes | None) -> None:
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    assert read_beneath(planted, name, limit) == content
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+
+
+def test_a_root_may_be_reached_by_a_link_and_may_be_missing(planted: Path, tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(planted)
+    assert read_beneath(tmp_path / "alias", "deep/er/file", 99) == b"content"
+    assert read_beneath(tmp_path / "none", "file", 99) is None

@@ -165,6 +165,58 @@ def test_a_run_that_began_while_the_lock_was_waited_for(paths: AppPaths, clock: 
     assert "(run run1, PREPARED)" in caught.value.what
 
 
+@pytest.mark.parametrize(("waits", "seconds"), [(0.0, 1.0), (30.0, 30.0)])
+def test_a_run_at_work_is_waited_for_as_long_as_was_asked(paths: AppPaths, clock: Clock, waits: float, seconds: float) -> None:
+    paused(paths)
+    changed(paths, expires=None)
+    began = clock.now
+    with another_process_in_a_stage(paths), fails("LOCKED") as caught:
+        begins(Journal(paths, "run2", "bob@ci", LEASE, waits))
+    assert clock.now - began == pytest.approx(seconds, abs=2 * _journal.POLL_SECONDS)
+    assert caught.value.what.endswith("; it was waited for 30 s" if waits else "(run run1, PREPARED)")
+    assert "-e lock_wait=300" in caught.value.todo
+
+
+@pytest.mark.parametrize("ends", ["is killed", "commits"])
+def test_a_run_that_was_waited_for_is_named(paths: AppPaths, clock: Clock, ends: str) -> None:
+    first = paused(paths)
+    changed(paths, expires=None)
+    with another_process_in_a_stage(paths) as process:
+        began = clock.now
+
+        def after_twelve_seconds() -> None:
+            if clock.now >= began + 12:
+                clock.while_asleep = lambda: None
+                if ends == "commits":
+                    first.end(None, "COMMITTED")
+                process.kill()
+                process.wait(timeout=10)
+
+        clock.while_asleep = after_twelve_seconds
+        with Journal(paths, "run2", "bob@ci", LEASE, 300).lock() as waited:
+            pass
+    who = f"WAITED: 12 s for the deploy of alice@laptop (run run1, since {written(paths)['since']})"
+    assert waited == f"{who}, which {'ended as COMMITTED' if ends == 'commits' else 'did not finish'}"
+
+
+def test_a_run_that_goes_on_is_waited_for_through_all_its_stages(paths: AppPaths, clock: Clock) -> None:
+    first = paused(paths)
+    began = clock.now
+
+    def stages() -> None:
+        if began + 20 <= clock.now < began + 40:
+            first.resume()
+            first.pause()
+        elif clock.now >= began + 40:
+            clock.while_asleep = lambda: None
+            first.end(None, "COMMITTED")
+
+    clock.while_asleep = stages
+    with Journal(paths, "run2", "bob@ci", LEASE, 300).lock() as waited:
+        pass
+    assert "WAITED: 40 s" in waited
+
+
 def changed(paths: AppPaths, **fields: object) -> None:
     write_state(paths.journal, {**written(paths), **fields})
 

@@ -12,7 +12,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import (
     clock_warning,
     disk_problem,
     errors_problem,
+    killed_problem,
     memory_problem,
+    memory_warning,
+    ready_warning,
 )
 
 GOOD_CHAIN = {
@@ -89,16 +92,50 @@ def test_memory(available: int, live_uses: int | None, limit: int, wanted: int |
     ("host", "told"),
     [
         (1000.0, None),
-        (1005.0, None),
+        (1006.5, None),  # one clock, and a task that waited for its host
+        (1060.0, None),
         (995.0, None),
-        (1005.6, "this host's clock is 6 s ahead of the controller's"),
-        (994.0, "this host's clock is 6 s behind the controller's"),
+        (1061.0, "this host's clock is 61 s ahead of the controller's"),
+        (994.0, "this host's clock is 6 s behind the controller's"),  # no delay makes it that
+        (1000.0 - 3600, "this host's clock is 3600 s behind the controller's"),
         (1000.0 + 86400, "this host's clock is 86400 s ahead of the controller's"),
     ],
 )
 def test_clocks(host: float, told: str | None) -> None:
     warning = clock_warning(1000.0, host)
     assert (warning and warning.partition(";")[0]) == (told and f"CLOCK_OFFSET: {told}")
+
+
+@pytest.mark.parametrize(
+    ("uses", "limit", "told"),
+    [
+        (410, 512, "uses 410 of 512 MB (80%)"),
+        (512, 512, "uses 512 of 512 MB (100%)"),
+        (409, 512, None),
+        (9999, 0, None),
+        (None, 512, None),
+    ],
+)
+def test_memory_that_is_nearly_used_up(uses: int | None, limit: int, told: str | None) -> None:
+    warning = memory_warning(uses and uses * MEGABYTE, limit * MEGABYTE)
+    assert (warning is None) is (told is None)
+    assert told is None or (told in str(warning) and "app_release_memory" in str(warning))
+
+
+@pytest.mark.parametrize(
+    ("killed", "told"),
+    [(None, None), (0, None), (1, "a process of it was killed"), (3, "3 processes of it were killed")],
+)
+def test_processes_killed_for_memory(killed: int | None, told: str | None) -> None:
+    problem = killed_problem(killed, 512 * MEGABYTE)
+    assert problem == (told and f"{told} because its memory was full: raise app_release_memory (512 MB), or start fewer workers")
+
+
+@pytest.mark.parametrize(("took", "told"), [(0.5, False), (45.0, False), (45.1, True), (55.6, True)])
+def test_a_release_that_was_nearly_too_slow(took: float, told: bool) -> None:
+    warning = ready_warning(took, 60)
+    assert (warning is not None) is told
+    assert not told or f"ready after {took} of 60 s; raise app_release_ready_seconds" in str(warning)
 
 
 DAY = 86400.0
@@ -145,5 +182,5 @@ def test_a_rise_of_errors(before: tuple[int, int], during: tuple[int, int], prob
 
 def test_a_rise_of_errors_is_told_in_numbers() -> None:
     assert errors_problem(Responses(1000, 10), Responses(50, 25), 0.05) == (
-        "50% of 50 requests were answered with 5xx since the switch; before it 1% of 1000; 5% more are allowed"
+        "50% of 50 requests were answered with 5xx since the switch; before it 1% of 1000; 5% more are allowed (app_release_bake_errors)"
     )

@@ -2,13 +2,16 @@
 
 import os
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, released_by, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _probe
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener, released_by, verdict, verified_context
 
 OK = b'HTTP/1.1 200 OK\r\nX-Release: r7\r\nContent-Length: 19\r\n\r\n{"release": "r7"}\r\n'
 
@@ -100,6 +103,43 @@ def test_silence_ends_in_time() -> None:
         assert "TimeoutError" in Listener(port=silent.getsockname()[1]).get("/", seconds=0.1).error
 
 
+SLOW = [
+    pytest.param(b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", id="a header"),
+    pytest.param(b"HTTP/1.1 200 OK\r\n", b"", b"X: y\r\n", id="headers"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"", b"x", id="a body"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"", b"1\r\nx\r\n", id="chunks"),
+    pytest.param(b"", b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="never the answer itself"),
+]
+
+
+@pytest.mark.parametrize(("head", "then", "drop"), SLOW)
+def test_an_answer_that_drips_is_given_up_at_the_limit(
+    place: tuple[socket.socket, Listener], head: bytes, then: bytes, drop: bytes
+) -> None:
+    listening, listener = place
+    listening.settimeout(5)
+    gone = threading.Event()
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(head + then)
+            while not gone.wait(0.05):
+                with suppress(OSError):
+                    connection.sendall(drop)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    began = time.monotonic()
+    with listening:
+        given = listener.get("/", seconds=0.4)
+    took = time.monotonic() - began
+    gone.set()
+    thread.join()
+    assert given.error == "TimeoutError: timed out"
+    assert took < 2
+
+
 def answer(status: int = 200, header: str = "", body: str = "") -> Answer:
     return Answer(status, {"x-release": header} if header else {}, body)
 
@@ -140,3 +180,25 @@ def test_who_answered(given: Answer, identity: str, named: str | None) -> None:
 )
 def test_verdict(given: Answer, identity: str, why: str) -> None:
     assert verdict(given, identity, "r7") == why
+
+
+def test_an_authority_that_is_none_is_not_trusted(tmp_path: Path) -> None:
+    """The proxy's container writes the file, and root reads it."""
+    trusted = len(verified_context().get_ca_certs())
+    (tmp_path / "garbage.crt").write_bytes(b"\xff not a certificate")
+    (tmp_path / "long.crt").write_bytes(b"x" * 1_000_000)
+    os.mkfifo(tmp_path / "fifo.crt")
+    for name in ("garbage.crt", "long.crt", "fifo.crt", "missing.crt"):
+        assert len(verified_context(tmp_path / name).get_ca_certs()) == trusted
+
+
+def test_below_the_proxys_data_no_link_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "host.crt").write_text("of the host")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "root.crt").symlink_to(tmp_path / "host.crt")
+    read: list[bool] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda self, cadata: read.append(bool(cadata)))
+    verified_context(tmp_path / "data" / "root.crt")
+    monkeypatch.setattr(_probe, "PROXY_DATA", tmp_path / "data")
+    verified_context(tmp_path / "data" / "root.crt")
+    assert read == [True, False]

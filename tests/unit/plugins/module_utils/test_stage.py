@@ -1,11 +1,13 @@
 """What all stages share: they recover first, clear up when they fail, and tell failures without secrets."""
 
+import json
+import os
 import shutil
 from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _stage
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError, printable_in
 from fakes import fails
 from fakes_host import SECRET, Host
 
@@ -152,3 +154,53 @@ def test_a_stage_needs_a_provisioned_host(host: Host) -> None:
     host.paths.route.parent.rmdir()
     with fails("NOT_PROVISIONED"), host.stage().lock():
         pass
+
+
+class Ended(Exception):
+    """A module ended, with this result."""
+
+
+class FakeModule:
+    """What Ansible gives to a module, and takes from it."""
+
+    def __init__(self, argument_spec: dict[str, Any], supports_check_mode: bool) -> None:
+        self.params = {"app": "shop"}
+        self.check_mode = False
+        self.warned: list[str] = []
+
+    def warn(self, warning: str) -> None:
+        self.warned.append(warning)
+
+    def exit_json(self, **result: Any) -> None:
+        raise Ended({**result, "warnings": self.warned})
+
+    fail_json = exit_json
+
+
+NOISE = "\x1b[2J\x00\u202enoise"
+QUIET = r"\x1b[2J\x00\u202enoise"
+
+
+def quotes(stage: _stage.Stage) -> _stage.Result:
+    stage.warnings.append(f"WARNED: {NOISE}")
+    with stage.steps.step("look") as step:
+        step["told"] = [NOISE]
+    return {"health": NOISE, "drift": [NOISE], "plan": {"pending": [{"sql": "-- a comment\rDROP TABLE items"}]}}
+
+
+def fails_quoting(stage: _stage.Stage) -> _stage.Result:
+    quotes(stage)
+    raise ReleaseError("NOT_READY", NOISE, NOISE, [NOISE])
+
+
+@pytest.mark.parametrize("work", [quotes, fails_quoting])
+def test_what_leaves_a_module_is_printable_but_for_the_sql_that_is_judged(host: Host, monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
+    monkeypatch.setattr(_stage, "AnsibleModule", FakeModule)
+    monkeypatch.setattr(os, "nice", lambda by: 0)
+    with pytest.raises(Ended) as ended:
+        _stage.main(work, {})
+    result = ended.value.args[0]
+    plan = result.pop("plan", None)
+    assert json.dumps(result, ensure_ascii=False).count(json.dumps(QUIET)[1:-1]) >= 3
+    assert printable_in(result) == result
+    assert plan is None or plan["pending"][0]["sql"] == "-- a comment\rDROP TABLE items"

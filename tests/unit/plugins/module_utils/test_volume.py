@@ -84,3 +84,13 @@ def test_the_data_says_which_major_it_belongs_to(files: dict[str, str], major: i
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     assert _volume.read_major(tmp_path) == major
+
+
+def test_a_link_in_place_of_the_version_is_not_followed(tmp_path: Path) -> None:
+    elsewhere, volume = tmp_path / "elsewhere", tmp_path / "volume"
+    for directory in (elsewhere / "docker", volume / "18"):
+        directory.mkdir(parents=True)
+    (elsewhere / "docker" / "PG_VERSION").write_text("17\n")
+    (volume / "PG_VERSION").symlink_to(elsewhere / "docker" / "PG_VERSION")
+    (volume / "18" / "docker").symlink_to(elsewhere / "docker")
+    assert _volume.read_major(volume) is None

@@ -242,7 +242,32 @@ def test_a_run_whose_controller_died_between_two_stages_is_taken_over(host: Host
     assert prepare(stage)["release"]["id"] == "r3"
     assert host.clock.now - began == pytest.approx(60, abs=1)
     assert host.statuses() == {"r1": "live", "r2": "failed", "r3": "prepared"}
-    assert stage.warnings == ["RECOVERED: run run0 of bob@ci ended at PREPARED; r2 never went live and was cleared away"]
+    waited, recovered = stage.warnings
+    assert waited.startswith("WAITED: 60 s for the deploy of bob@ci (run run0, since ")
+    assert recovered == "RECOVERED: run run0 of bob@ci ended at PREPARED; r2 never went live and was cleared away"
+
+
+def test_another_run_is_waited_for_before_the_host_is_looked_at(host: Host) -> None:
+    """Beside the other run's two releases there is no memory for a third."""
+    host.serves("v1")
+    other = host.journal("run0", "bob@ci", lease_seconds=1000)
+    other.begin("deploy", "r1")
+    other.pause()
+    host.engine.networks_missing = ["shop"]
+
+    def ends() -> None:
+        if host.clock.now > 1030:
+            host.clock.while_asleep = lambda: None
+            other.end(None, "ABORTED")
+            host.engine.networks_missing = []
+
+    host.clock.while_asleep = ends
+    stage = host.stage("v2", lock_wait=300)
+    assert prepare(stage)["release"]["id"] == "r2"
+    assert [step["step"] for step in stage.steps.done][:2] == ["wait", "preflight"]
+    (waited,) = stage.warnings
+    assert waited.startswith("WAITED: 30 s for the deploy of bob@ci")
+    assert waited.endswith("which ended as ABORTED")
 
 
 PENDING = {"revision": "0003", "down": ["0002"], "title": "Add a color", "sql": "ALTER TABLE items ADD color text;"}
@@ -327,6 +352,14 @@ def test_clocks_and_certificates_are_warned_of(host: Host) -> None:
     stage = host.stage("v1", controller_clock=1.0)
     prepare(stage)
     assert [warning.partition(":")[0] for warning in stage.warnings] == ["CLOCK_OFFSET", "CERT_EXPIRY"]
+
+
+@pytest.mark.parametrize(("ready_path", "known", "told"), [("/health", True, True), ("/health", False, False), ("/ready", True, False)])
+def test_a_ready_path_that_tells_nothing_of_the_database_is_warned_of(host: Host, ready_path: str, known: bool, told: bool) -> None:
+    host.database.known = known
+    stage = host.stage("v1", settings={**SETTINGS, "ready_path": ready_path, "migrate": False})
+    prepare(stage)
+    assert any(warning.startswith("READY_IS_LIVE: ") and "app_release_ready_path" in warning for warning in stage.warnings) is told
 
 
 @pytest.mark.parametrize("code", ["DOCKER_DOWN", "COMMAND_MISSING"])

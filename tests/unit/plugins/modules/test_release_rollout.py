@@ -1,5 +1,6 @@
 """The switch: a release goes live when it is ready, and back when it does not hold what it promised."""
 
+import json
 import os
 
 import pytest
@@ -7,12 +8,13 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger
-from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
 from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
-from fakes import BUSY, fails, good
+from fakes import BUSY, fails, good, service
 from fakes_host import Host
+from fakes_proc import EDGE, Proc
 
 
 @pytest.fixture
@@ -62,6 +64,38 @@ def test_answers_while_it_was_watched_are_counted(ready_to_switch: Host) -> None
     assert host.clock.now - began >= 10
     assert bake["requests"] == pytest.approx(100, abs=20)
     assert bake["errors"] == 0
+
+
+def test_what_was_nearly_too_late_or_too_large_is_warned_of(ready_to_switch: Host) -> None:
+    host = ready_to_switch
+    host.engine.memory = 100 * MEGABYTE
+    record = host.paths.bundle("r2") / "release.json"
+    content = json.loads(record.read_text())
+    content["settings"].update(memory_bytes=110 * MEGABYTE, ready_seconds=10)
+    record.write_text(json.dumps(content))
+    host.answers.direct = [BUSY] * 80 + [good("r2")]
+    stage = host.stage(release="r2")
+    rollout(stage)
+    assert [warning.partition(":")[0] for warning in stage.warnings] == ["READY_LATE", "MEMORY_NEAR"]
+
+
+def test_a_release_that_lost_processes_for_memory_is_not_switched_to(ready_to_switch: Host, proc: Proc) -> None:
+    proc.memory(4711, 1)
+    with fails("APP_EXIT") as caught:
+        rollout(ready_to_switch.stage(release="r2"))
+    assert "raise app_release_memory" in caught.value.todo
+    assert "SWITCHED" not in ready_to_switch.phases
+
+
+def test_a_socket_that_the_proxy_may_not_open_is_not_switched_to(ready_to_switch: Host, proc: Proc) -> None:
+    host = ready_to_switch
+    host.engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
+    proc.identity(EDGE, os.getuid() + 1, os.getgid() + 1)
+    host.paths.run_root.chmod(0o700)
+    with fails("SOCKET_DENIED"):
+        rollout(host.stage(release="r2"))
+    assert "SWITCHED" not in host.phases
+    assert host.live == "r1"
 
 
 def start_fails(host: Host) -> None:

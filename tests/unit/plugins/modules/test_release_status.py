@@ -1,13 +1,16 @@
 """What is live is told as it is, and nothing is changed by asking."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.modules.release_status import status
 from fakes import BUSY, container, fails, good
 from fakes_host import SETTINGS, Host
+from fakes_proc import Proc
 
 
 def test_nothing_is_live(host: Host) -> None:
@@ -59,7 +62,52 @@ def test_a_release_that_came_back_after_a_crash_is_told(host: Host) -> None:
     host.serves("v1")
     host.answers.direct = [good("r1")]
     host.engine.present["r1"]["RestartCount"] = 3
-    assert status(host.stage())["health"] == "restarted 3 times after it ended by itself"
+    assert status(host.stage(strict=True))["health"] == "ready; restarted 3 times after it ended by itself"
+
+
+def test_a_health_check_that_fails_is_told(host: Host) -> None:
+    host.serves("v1")
+    host.answers.direct = [good("r1")]
+    log = [{"Output": "ok"}, {"Output": "connection\n refused"}]
+    host.engine.present["r1"]["State"]["Health"] = {"Status": "unhealthy", "Log": log}
+    health = status(host.stage(strict=True))["health"]
+    assert health == "ready; UNHEALTHY: the image's HEALTHCHECK fails: connection refused"
+
+
+def test_processes_killed_for_memory_are_told(host: Host, proc: Proc) -> None:
+    host.serves("v1", settings={**SETTINGS, "memory_bytes": 512 * MEGABYTE})
+    host.answers.direct = [good("r1")]
+    proc.memory(4711, 2)
+    health = status(host.stage())["health"]
+    assert health.startswith("2 processes of it were killed because its memory was full: raise app_release_memory (512 MB)")
+
+
+def is_busy(host: Host, proc: Proc) -> None:
+    host.answers.direct = [BUSY]
+
+
+def was_short_of_memory(host: Host, proc: Proc) -> None:
+    proc.memory(4711, 1)
+
+
+def is_stopped(host: Host, proc: Proc) -> None:
+    host.engine.present["r1"]["State"].update(Running=False, Status="exited")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(is_busy, "r1: HTTP 503"), (was_short_of_memory, "r1: a process of it was killed"), (is_stopped, "r1: its container is exited")],
+)
+def test_what_is_wrong_with_the_live_release_is_a_failure_when_that_was_asked(
+    host: Host, proc: Proc, fault: Callable[[Host, Proc], None], words: str
+) -> None:
+    host.serves("v1")
+    host.answers.direct = [good("r1")]
+    fault(host, proc)
+    assert status(host.stage())["health"] != "ready"
+    with fails("DRIFT") as caught:
+        status(host.stage(strict=True))
+    assert any(line.startswith(words) for line in caught.value.details), caught.value.details
 
 
 def test_the_last_run_is_told_with_how_it_ended(host: Host) -> None:
