@@ -82,7 +82,7 @@ run:
 
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_state, _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_state, _drift, _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -101,6 +101,8 @@ def status(stage: Stage) -> Result:
     live = read_route(stage.paths)
     drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.read().damage) if damage]
     drift += _drift.findings(stage.paths, ledger, live).all
+    unreached = _stage.unreached(stage.paths, live) if live else []
+    drift += [f"users do not reach the live release: {problem}" for problem in unreached]
     backup = _backup_state.state(stage.paths)
     if stage.params["strict"] and backup["problem"]:
         drift.append(f"backups: {backup['problem']}")
