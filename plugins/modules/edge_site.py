@@ -122,15 +122,18 @@ code:
   type: str
 """
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _domains, _site, _site_write
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 
+# Also one that the site had before: nobody hands over that one any more.
+_HASH = re.compile(r"\$2[aby]\$\S+")
 DOMAIN_OPTIONS = {
     "name": {"type": "str", "required": True},
     "redirect": {"type": "bool", "default": False},
@@ -172,7 +175,8 @@ def work(p: Dict[str, Any], paths: AppPaths, edge: Path, check_mode: bool) -> Di
     if not (_site_write.changed(files) or unused):
         return {"changed": False, **told}
     file = _site.site_file(p["app"], edge)
-    diff = {"before_header": str(file), "after_header": str(file), "before": _site_write.read(file) or "", "after": files[file]}
+    before, after = (_HASH.sub(MASK, text) for text in (_site_write.read(file) or "", files[file]))
+    diff = {"before_header": str(file), "after_header": str(file), "before": before, "after": after}
     if not check_mode:
         _site_write.write(files, p["owner"])
         for each in unused:
@@ -196,7 +200,8 @@ def _refuse_taken(app: str, site: _site.Site, edge: Path) -> None:
         raise ReleaseError(
             "DOMAIN_TAKEN",
             f"{'; '.join(taken)} on this host; the names of this app were not changed",
-            "change app_domain or app_domains, or take the name from the other app and run playbooks/provision.yml for that one first",
+            "change app_domain or app_domains; or take the name from the other app and run playbooks/provision.yml for that one first; "
+            f"or, when that app is gone from this host, remove its site from {edge}/sites",
         )
 
 

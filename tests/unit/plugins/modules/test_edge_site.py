@@ -161,6 +161,14 @@ def test_the_site_knows_the_releases_that_listen_otherwise(
         assert _site.unreachable(site, {**SETTINGS, **settings}, f"r{number}") is None
 
 
+def test_password_hashes_are_in_no_diff(host: Host, etc: Path, proxy: Proxy) -> None:
+    old, new = (f"shop.lab {{\n\talice $2y$05${letter * 53}\n}}\n" for letter in "ab")
+    provision(host, etc, site=old)
+    diff = provision(host, etc, site=new)["diff"]
+    assert "alice ********" in diff["before"] and "alice ********" in diff["after"]
+    assert "$2y" not in str(diff)
+
+
 def test_a_proxy_that_fails_at_each_start_reads_what_was_written_at_once(host: Host, etc: Path, proxy: Proxy) -> None:
     host.engine.projects["edge"] = [service("edge", "caddy")]
     provision(host, etc)
