@@ -68,10 +68,10 @@ def ensure_images(checked: bool) -> None:
         check.check_all()
 
 
-def certificate(domain: str, days: float, folder: Path) -> None:
-    """Write a server certificate of the lab's authority, and its key."""
+def certificate(domains: Sequence[str], days: float, folder: Path) -> None:
+    """Write a server certificate of the lab's authority for these names, and its key."""
     authority.ensure()
-    pair = authority.issue([domain], timedelta(days=days))
+    pair = authority.issue(domains, timedelta(days=days))
     paths.write(folder / "tls.key", pair.key, 0o600)
     paths.write(folder / "tls.crt", pair.certificate)
 
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "images":
                 ensure_images(options.check)
             case "certificate":
-                certificate(options.domain, options.days, options.to)
+                certificate([options.domain], options.days, options.to)
             case "inventory":
                 inventory.write(options.hosts, options.to)
     except LabError as error:

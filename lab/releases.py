@@ -59,6 +59,7 @@ RELEASES = (
     Release("flapping", "flapping", V2),
     Release("failing", "failing", V2),
     Release("unruly", "unruly", V2),
+    Release("plain", "plain", V2),
     Release("large", "large", V2, arguments={"BALLAST_MEGABYTES": "64"}),
     Release("other_platform", "other_platform", V2, platform=OTHER_PLATFORM),
     Release("bad_migration", "bad_migration", V2),

@@ -147,12 +147,14 @@ class App:
         """Ask the app from outside; return status, headers (lower-case names) and body."""
         return self.request("GET", path)
 
-    def request(self, method: str, path: str, body: str | None = None) -> tuple[int, dict[str, str], str]:
-        """Send a request from outside; see `get`."""
+    def request(
+        self, method: str, path: str, body: str | None = None, name: str = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], str]:
+        """Send a request from outside, for the app's domain or another host name; see `get`."""
         context = ssl.create_default_context(cafile=str(self.authority))
-        connection = _AddressedConnection(str(self.host.address), self.domain, context)
+        connection = _AddressedConnection(str(self.host.address), name or self.domain, context)
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers={"Host": name or self.domain, **(headers or {})})
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
         finally:

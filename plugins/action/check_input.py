@@ -67,6 +67,7 @@ class ActionModule(ActionBase):
                 values[name] = self._templar.template(raw)
             except AnsibleError as error:
                 problems.append(f"{name} cannot be worked out: {_cause(error)}: {_input.where(name, option)}")
+        problems += _input.unnamed(values, options, variables)
         problems += self._type_problems(values, options)
         problems += _input.broken_rules(values, options)
         problems += self._linter_problems(values, options)

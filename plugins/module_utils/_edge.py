@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import IO, Any, Dict, Iterable, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _domains
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses, certificate_warning
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener, unverified_context, verified_context
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener, unverified_context, verdict, verified_context
 
 PROJECT = "edge"
 # One line of JSON with a status for each answer of an app's site; the proxy moves a full file aside and begins another.
@@ -26,11 +26,26 @@ RECENT_BYTES = 1024 * 1024
 SECONDS = 3.0
 
 
-def listener(settings: Dict[str, Any], tls: Optional[ssl.SSLContext] = None) -> Listener:
-    """Return the public listener; by default whatever its certificate."""
-    return Listener(
-        address=settings["public_address"], port=int(settings["public_port"]), domain=settings["domain"], tls=tls or unverified_context()
-    )
+def listener(settings: Dict[str, Any], name: str, tls: Optional[ssl.SSLContext] = None) -> Listener:
+    """Return the public listener as clients of one host name see it; by default whatever its certificate."""
+    return Listener(address=settings["public_address"], port=int(settings["public_port"]), domain=name, tls=tls or unverified_context())
+
+
+def unreached(settings: Dict[str, Any], names: Iterable[str], release: str, seconds: float = SECONDS) -> List[str]:
+    """Ask at each name as users do, and say what is answered where it is not the release.
+
+    Args:
+        settings: the release's.
+        names: host names; see `_site.hosts`.
+        release: its id.
+        seconds: limit for connecting and for each read.
+    """
+    path, context, found = settings["ready_path"], unverified_context(), []
+    for name in names:
+        problem = verdict(listener(settings, name, context).get(path, seconds), settings["identity"], release)
+        if problem:
+            found.append(f"https://{name}{path}: {problem}")
+    return found
 
 
 def state() -> str:
@@ -39,6 +54,11 @@ def state() -> str:
     if not containers:
         return "there is no container of it"
     return "; ".join(f"{c['Name'].lstrip('/')} is {c['State']['Status']} (exit code {c['State']['ExitCode']})" for c in containers)
+
+
+def is_failing() -> bool:
+    """Tell whether the proxy's container ends with an error again and again."""
+    return any(container["State"].get("Restarting") for container in _docker.project_containers(PROJECT))
 
 
 def pid() -> int:
@@ -62,15 +82,24 @@ def links_problem() -> Optional[str]:
 def certificate_problem(settings: Dict[str, Any]) -> Optional[str]:
     """Say what is wrong, or will soon be, with the certificate that users see; None when nothing is."""
     context = verified_context(Path(settings["public_authority"]))
+    # Any host name will do for a wildcard: its certificate is the same for all.
+    names = [domain["name"].replace("*", "any", 1) for domain in _domains.of_settings(settings)]
+    problems = [
+        f"the certificate of {name} {problem}" for name in names for problem in [_shown(listener(settings, name, context))] if problem
+    ]
+    return f"CERT_EXPIRY: {'; '.join(problems)}; see the proxy's log: docker logs edge-caddy-1" if problems else None
+
+
+def _shown(public: Listener) -> Optional[str]:
+    """Say what is wrong with the certificate that a listener shows."""
     try:
-        certificate = listener(settings, context).certificate(SECONDS)
+        certificate = public.certificate(SECONDS)
     except ssl.SSLCertVerificationError as error:
-        return f"CERT_EXPIRY: the certificate of {settings['domain']} is not valid: {error.verify_message}"
+        return f"is not valid: {error.verify_message}"
     except OSError:
         return None  # the listener itself is looked at elsewhere
     begins, ends = (ssl.cert_time_to_seconds(certificate[key]) for key in ("notBefore", "notAfter"))
-    problem = certificate_warning(begins, ends, time.time())
-    return problem and f"CERT_EXPIRY: the certificate of {settings['domain']} {problem}; see the proxy's log: docker logs edge-caddy-1"
+    return certificate_warning(begins, ends, time.time())
 
 
 class Answers:

@@ -8,7 +8,15 @@ import difflib
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _address, _limits, _rules, _services, _volume_rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _address,
+    _domains,
+    _edge_rules,
+    _limits,
+    _rules,
+    _services,
+    _volume_rules,
+)
 
 Rule = Callable[[object], Optional[str]]
 
@@ -16,7 +24,8 @@ Rule = Callable[[object], Optional[str]]
 RULES: Dict[str, Rule] = {
     "image_tag": _rules.tag_problem,
     "app_name": _rules.app_name_problem,
-    "app_domain": _rules.domain_problem,
+    "app_domain": _domains.domain_problem,
+    "app_domains": _domains.problem,
     "app_image": _rules.image_problem,
     "app_env": _rules.environment_problem,
     "app_secrets": _rules.names_problem,
@@ -26,6 +35,9 @@ RULES: Dict[str, Rule] = {
     "app_release_identity": _rules.identity_problem,
     "app_release_user": _rules.user_problem,
     "app_volumes": _volume_rules.problem,
+    "edge_proxy_trusted_proxies": _edge_rules.trusted_proxies_problem,
+    "edge_proxy_headers": _edge_rules.headers_problem,
+    "edge_proxy_basic_auth": _edge_rules.basic_auth_problem,
 }
 
 
@@ -43,6 +55,13 @@ def missing(name: str, option: Mapping[str, Any], defined: Iterable[str]) -> str
     near = [n for n in difflib.get_close_matches(name, [n for n in defined if n != name], 1, 0.85) if n not in RULES]
     hint = f" (you have {near[0]}: a slip?)" if near else ""
     return f"{name} is not set{hint}: {where(name, option)}"
+
+
+def unnamed(values: Mapping[str, Any], options: Mapping[str, Any], defined: Iterable[str]) -> List[str]:
+    """Describe that an app which is to be served has no name, by either of the variables that give it one."""
+    # One that could not be worked out is defined and has no value; that is said elsewhere.
+    named = any(values.get(name, name in defined) for name in ("app_domain", "app_domains"))
+    return [missing("app_domain", options["app_domain"], defined)] if "app_domains" in options and not named else []
 
 
 def unknown(prefix: str, known: Iterable[str], defined: Iterable[str]) -> List[str]:
@@ -73,4 +92,5 @@ def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[
         problems += _volume_rules.tmpfs_problems(values.get("app_volumes"), tmpfs)
     if "data_services_postgres" in options:
         problems += _services.problems(values)
+    problems += _domains.combination_problems(values, options)
     return problems + [f"{problem}: set them in your inventory (group_vars/all/main.yml)" for problem in _limits.chain_problems(numbers)]

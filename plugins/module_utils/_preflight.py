@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge, _limits
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge, _limits, _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 
@@ -39,6 +39,19 @@ def look(paths: AppPaths, settings: Dict[str, Any], live: Optional[Dict[str, Any
     findings += _compose() + _networks(settings) + _data_services(paths, settings)
     findings += _memory(settings, live)
     return findings or _edge_listens(settings)
+
+
+def site(paths: AppPaths, settings: Dict[str, Any], release: Optional[str] = None) -> Findings:
+    """Look whether the proxy's site for the app fits a release.
+
+    Args:
+        paths: the app's files.
+        settings: of the release to come.
+        release: its id when it is an earlier one; None for a new one.
+    """
+    present = _site.read_site(paths.app)
+    problem = present and _site.mismatch(present, settings, paths.maintenance.is_file(), release)
+    return [problem] if problem else []
 
 
 def raise_all(findings: Findings) -> None:
@@ -203,12 +216,14 @@ def _edge_listens(settings: Dict[str, Any]) -> Findings:
     try:
         socket.create_connection(address, EDGE_SECONDS).close()
     except OSError as error:
-        return [
-            ReleaseError(
-                "PROXY_DOWN",
-                f"no TLS proxy listens at {address[0]}:{address[1]} ({error}); {_edge.state()}",
-                "run playbooks/provision.yml, or start it: docker compose --project-name edge start; where it listens elsewhere,"
-                " correct app_release_public_address and app_release_public_port",
-            )
-        ]
-    return []
+        return [_proxy_down(f"no TLS proxy listens at {address[0]}:{address[1]} ({error}); {_edge.state()}")]
+    # The engine keeps the port of a container that fails at each start open in between.
+    return [_proxy_down(f"the proxy ends with an error at each start: {_edge.state()}")] if _edge.is_failing() else []
+
+
+def _proxy_down(what: str) -> ReleaseError:
+    todo = (
+        "see docker logs edge-caddy-1; run playbooks/provision.yml, or start it: docker compose --project-name edge start; "
+        "where it listens elsewhere, correct app_release_public_address and app_release_public_port"
+    )
+    return ReleaseError("PROXY_DOWN", what, todo)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _recovery
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _edge, _recovery, _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain, presentable, printable_in, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import Journal
@@ -153,7 +153,7 @@ def brief(record: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
 
 
 def serving(paths: AppPaths) -> str:
-    """Say which release users get now."""
+    """Say which release users get now: what the proxy answers, not only what is on record."""
     live = read_route(paths)
     if live is None:
         return "nothing (no release is live here)"
@@ -161,7 +161,20 @@ def serving(paths: AppPaths) -> str:
         record = find(Ledger(paths).releases, live)
     except ReleaseError:
         record = None
-    return f"{live} ({record['image']}:{record['tag']})" if record else live
+    named = f"{live} ({record['image']}:{record['tag']})" if record else live
+    problems = unreached(paths, live)
+    return f"{named} by the record, but users do not reach it: {'; '.join(problems)}" if problems else named
+
+
+def unreached(paths: AppPaths, live: str) -> List[str]:
+    """Ask at each of the app's names as users do, and say where it is not the live release that answers.
+
+    During maintenance users get the page on purpose, and of a damaged bundle it is not known what to ask.
+    """
+    if paths.maintenance.is_file() or not _bundle.has_record(paths, live):
+        return []
+    settings = _bundle.read_record(paths, live)["settings"]
+    return _edge.unreached(settings, _site.hosts(paths, settings), live)
 
 
 def failure(error: ReleaseError, stage: Stage) -> Result:

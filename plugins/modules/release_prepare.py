@@ -169,6 +169,7 @@ def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
     live = read_route(stage.paths)
     running = Candidate(stage.paths, live) if live and has_record(stage.paths, live) else None
     findings = _preflight.look(stage.paths, p["settings"], running.container() if running else None)
+    findings += _preflight.site(stage.paths, p["settings"])
     if any(finding.code in ("COMMAND_MISSING", "DOCKER_DOWN") for finding in findings):
         _preflight.raise_all(findings)
     try:

@@ -64,7 +64,7 @@ serving:
 import time
 from typing import List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge, _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._access import require_access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
@@ -74,13 +74,14 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import Re
 from ansible_collections.fairlead.fastapi.plugins.module_utils._handover import Handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import ready_warning
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
 
 # The route is read with each request, so the edge sends requests to the new release at once; this bounds a busy host.
 VERIFY_SECONDS = 10.0
 VERIFY_INTERVAL = 0.2
+ANSWER_SECONDS = 5.0
 
 OPTIONS = {**STAGE_OPTIONS, **RELEASE_OPTION, "migrations": {"type": "list", "elements": "dict", "default": []}}
 
@@ -160,19 +161,18 @@ def _await_ready(stage: Stage, candidate: Candidate) -> Answer:
 
 def _verify(candidate: Candidate) -> None:
     """Ask through the edge, as users do, whether the new release answers."""
-    s = candidate.settings
-    public = _edge.listener(s)
+    names = _site.hosts(candidate.paths, candidate.settings)
     deadline = time.monotonic() + VERIFY_SECONDS
     while True:
-        problem = verdict(public.get(s["ready_path"]), s["identity"], candidate.id)
-        if not problem:
+        problems = _edge.unreached(candidate.settings, names, candidate.id, ANSWER_SECONDS)
+        if not problems:
             return
         if time.monotonic() > deadline:
             raise ReleaseError(
                 "VERIFY_FAILED",
-                f"{candidate.title} was ready, but did not answer at https://{s['domain']}{s['ready_path']}; the route was put back",
+                f"{candidate.title} was ready, but did not answer through the proxy; the route was put back",
                 "look at the proxy: docker logs edge-caddy-1",
-                [f"last answer: {problem}"],
+                [f"last answer at {problem}" for problem in problems],
             )
         time.sleep(VERIFY_INTERVAL)
 

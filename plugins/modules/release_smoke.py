@@ -10,8 +10,9 @@ module: release_smoke
 short_description: Check the live release through its public address
 version_added: 1.0.0
 description:
-  - Asks the public listener, over TLS with a verified certificate, for liveness, readiness and documentation,
-    and checks that the release the route names is the one that answers. Changes nothing.
+  - Asks the public listener, over TLS with a verified certificate and at each of the app's names, for liveness, readiness and
+    documentation, and checks that the release the route names is the one that answers. Wildcards are not asked. Changes nothing.
+  - Checks that names which redirect lead to the same address under the canonical name.
 options:
   app:
     description: The app's name.
@@ -47,14 +48,16 @@ checks:
   elements: str
 """
 
+import ssl
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge, _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._preflight import require_directories
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Listener, verdict, verified_context
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict, verified_context
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import APP_OPTION, Result, Stage, main
 
 PATHS = ("live_path", "ready_path", "docs_path")
@@ -71,13 +74,12 @@ def smoke(stage: Stage) -> Result:
             "deploy one: playbooks/deploy.yml -e image_tag=…",
         )
     settings = read_record(stage.paths, live)["settings"]
-    problems: List[str] = []
-    checks: List[str] = []
-    for path in filter(None, (settings[name] for name in PATHS)):
-        answer = _listener(stage, settings).get(path)
-        problem = verdict(answer, _identity(settings, path), live)
-        url = f"https://{settings['domain']}{path}"
-        (problems if problem else checks).append(f"{url}: {problem or f'HTTP {answer.status}'}")
+    context = verified_context(Path(stage.params["authority"]) if stage.params["authority"] else None)
+    names = _site.hosts(stage.paths, settings)
+    asked = [_ask(settings, name, path, live, context) for name in names for path in filter(None, (settings[key] for key in PATHS))]
+    asked += [_follow(settings, name, names[0], context) for name in _site.redirects(stage.paths, settings)]
+    problems = [line for line, good in asked if not good]
+    checks = [line for line, good in asked if good]
     if problems:
         raise ReleaseError(
             "SMOKE_FAILED",
@@ -88,10 +90,19 @@ def smoke(stage: Stage) -> Result:
     return {"changed": False, "release": live, "checks": checks}
 
 
-def _listener(stage: Stage, settings: Dict[str, Any]) -> Listener:
-    authority = stage.params["authority"]
-    context = verified_context(Path(authority) if authority else None)
-    return Listener(address=settings["public_address"], port=int(settings["public_port"]), domain=settings["domain"], tls=context)
+def _ask(settings: Dict[str, Any], name: str, path: str, live: str, context: ssl.SSLContext) -> Tuple[str, bool]:
+    """Return what was asked and answered at one address, and whether that is good."""
+    answer = _edge.listener(settings, name, context).get(path)
+    problem = verdict(answer, _identity(settings, path), live)
+    return f"https://{name}{path}: {problem or f'HTTP {answer.status}'}", not problem
+
+
+def _follow(settings: Dict[str, Any], name: str, canonical: str, context: ssl.SSLContext) -> Tuple[str, bool]:
+    """Return where a name redirects to, and whether that is the same address under the canonical name."""
+    path = f"{settings['ready_path']}?from={name}"
+    answer = _edge.listener(settings, name, context).get(path)
+    good = answer.status in (301, 308) and answer.headers.get("location") == f"https://{canonical}{path}"
+    return f"https://{name}{path}: {f'HTTP {answer.status} to' if good else answer} {answer.headers.get('location', '')}".rstrip(), good
 
 
 def _identity(settings: Dict[str, Any], path: str) -> str:

@@ -92,7 +92,7 @@ run:
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift, _proc
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift, _proc, _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import unhealthy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
@@ -113,6 +113,8 @@ def status(stage: Stage) -> Result:
     live = read_route(stage.paths)
     drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.read().damage) if damage]
     drift += _drift.findings(stage.paths, ledger, live).all
+    unreached = _stage.unreached(stage.paths, live) if live else []
+    drift += [f"users do not reach the live release: {problem}" for problem in unreached]
     backup = _backup_state.state(stage.paths)
     volumes = _app_volumes.told(stage.paths.app, settings_of(stage.paths, live) or {}) if live else []
     drift += [volume["problem"] for volume in volumes if volume["problem"]]

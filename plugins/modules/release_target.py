@@ -134,6 +134,8 @@ def _chosen(stage: Stage, ledger: Ledger) -> Result:
             f"cannot roll back: {target.problem}",
             "see playbooks/status.yml for the releases kept here, or deploy a tag",
         )
+    chosen = target.record["id"]
+    _preflight.raise_all(_preflight.site(stage.paths, Candidate(stage.paths, chosen).settings, chosen))
     with stage.steps.step("schema"):
         downgrade = _downgrade(stage, ledger, target.record)
     from_release = brief(find(ledger.releases, live))

@@ -1,10 +1,13 @@
 """The proxy in front of an app: what its operator does to it, what happens to it, and what users see meanwhile."""
 
+import base64
+import json
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +22,22 @@ PROXY = "edge-caddy-1"
 ANSWERS = "/var/lib/fairlead-edge/answers/edge-story.log"
 # Neither the proxy's nor another service's.
 FOREIGN_PORT = 8081
+# An image that is served by uvicorn alone.
+PLAIN = {"app_release_migrate": False, "app_release_docs_path": ""}
+TCP = {"app_listen": "tcp", "app_port": 8000}
+NAMES = ("edge-story.lab", "www.edge-story.lab", "edge-alias.lab", "*.edge-story.lab")
+# Several names, and settings of this app alone; the password is "hiccup".
+SHAPE: dict[str, Any] = {
+    "app_domain": "",
+    "app_domains": [{"name": name, "redirect": name.startswith("www.")} for name in NAMES],
+    "edge_proxy_headers": {"X-Frame-Options": "DENY"},
+    "edge_proxy_basic_auth": [
+        {"paths": ["/openapi.json"], "users": {"alice": "$2a$05$KpHO9hsTmDhdm1N7byHciuUgztg6OHXH3j.hi38Mn26BthZp/rxpK"}}
+    ],
+    "edge_proxy_trusted_proxies": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+}
+# Of nobody: an address for documentation.
+CLIENT = "203.0.113.9"
 # While the engine itself is away nobody answers for names inside its networks, and its rules for published ports are written anew.
 DISTURBED_SECONDS = 5.0
 
@@ -204,6 +223,71 @@ def test_a_port_that_another_program_has_is_left_to_it(app: App) -> None:
 
 
 @pytest.mark.fault(
+    row=90,
+    fault="a domain that another app on the host has",
+    code="DOMAIN_TAKEN",
+    serves="both apps, as before",
+    says="which app, which variable",
+)
+@pytest.mark.parametrize("arguments", [["--check"], []])
+def test_a_domain_of_another_app_is_refused_before_anything_is_written(app: App, arguments: list[str]) -> None:
+    before = app.fingerprint()
+    other = App("edge-other", variables=VARIABLES)
+    play = other.play("provision", *arguments, app_domain=app.domain).failed_with("DOMAIN_TAKEN")
+    assert f"{app.domain} is a name of the app edge-story" in play.output and "app_domains" in play.output
+    assert app.fingerprint() == before
+
+
+@pytest.mark.fault(
+    row=91,
+    fault="the proxy fails at each start, for a file of another app",
+    code="PROXY_DOWN, PROXY_CONFIG",
+    serves="nobody, until that file is mended",
+    says="that users reach nothing, and the proxy's words on the file",
+)
+def test_a_proxy_that_fails_at_each_start_is_told_as_such(app: App) -> None:
+    app.on_host("sh", "-c", "echo 'other.lab { nonsense }' > /etc/fairlead/edge/sites/other.caddy")
+    app.on_host("chmod", "644", "/etc/fairlead/edge/sites/other.caddy")
+    app.on_host("docker", "restart", PROXY)
+    try:
+        eventually(lambda: app.on_host("docker", "inspect", "--format={{.State.Restarting}}", PROXY).strip() == "true")
+        status = app.play("status", status_strict=True).failed_with("DRIFT")
+        assert f"users do not reach the live release: https://{app.domain}/ready: " in status.output
+        deploy = app.deploy("v2").failed_with("PROXY_DOWN")
+        assert f"Serving now: {app.live} " in deploy.output and "by the record, but users do not reach it" in deploy.output
+        # Its own ports are no conflict, although the engine opens and closes them all the time.
+        provision = app.play("provision").failed_with("PROXY_CONFIG")
+        assert "other.caddy" in provision.output and "what is on this host already" in provision.output
+    finally:
+        app.on_host("rm", "/etc/fairlead/edge/sites/other.caddy")
+        app.on_host("docker", "restart", PROXY)
+    eventually(lambda: app.get("/ready")[0] == 200)
+    app.assert_tidy()
+
+
+def test_a_plain_uvicorn_on_the_socket_knows_its_client(app: App) -> None:
+    app.deploy("plain", **PLAIN).succeeded()
+    # What the client says of itself does not count: nobody here is a trusted proxy.
+    assert seen_by_the_app(app) == ("https", own_address(app))
+    assert app.get("/who?a=b")[1]["location"] == f"https://{app.domain}/who/?a=b"
+
+
+@pytest.mark.fault(
+    row=92,
+    fault="listening or names changed, and a deploy without provisioning",
+    code="SITE_MISMATCH",
+    serves="the release before",
+    says="what differs, to run playbooks/provision.yml",
+)
+def test_a_deploy_that_the_site_does_not_fit_is_refused_before_it_begins(app: App) -> None:
+    before = app.fingerprint()
+    play = app.deploy("plain", **PLAIN, **SHAPE, **TCP).failed_with("SITE_MISMATCH")
+    for words in ("(app_listen, app_port)", "www.edge-story.lab (redirected)", "playbooks/provision.yml"):
+        assert words in " ".join(play.output.split())
+    assert app.fingerprint() == before
+
+
+@pytest.mark.fault(
     row=42, fault="certificate expired", code="CERT_EXPIRY (a warning)", serves="the new release, HTTPS as before", says="since when"
 )
 def test_an_expired_certificate_does_not_stop_a_deploy_and_is_told(app: App) -> None:
@@ -214,10 +298,42 @@ def test_an_expired_certificate_does_not_stop_a_deploy_and_is_told(app: App) -> 
 
 
 def test_a_replaced_certificate_is_presented_at_once(app: App) -> None:
-    renewed = give_certificate(app, days=90)
+    renewed = give_certificate(app, days=90, names=NAMES, **SHAPE, **TCP)
     assert presented(app) == renewed
-    assert app.get("/ready")[0] == 200  # trusted again
-    assert app.on_host("stat", "--format=%a", "/etc/fairlead/edge/certificates/edge-story.key").strip() == "400"
+    # Trusted again; the site is for TCP by now and still reaches the live release on its socket.
+    assert app.get("/ready")[1]["x-release"] == app.live
+    assert app.on_host("stat", "--format=%a", "/etc/fairlead/edge/certificates/edge-story.pem").strip() == "400"
+
+
+def test_a_plain_uvicorn_over_tcp_knows_its_client(app: App) -> None:
+    command = ["uvicorn", "plain:app", "--host", "0.0.0.0", "--port", "8000"]
+    app.deploy("plain", **PLAIN, **SHAPE, **TCP, app_release_command=command).succeeded()
+    # By now the client is a trusted proxy, and what it says of the client before it counts.
+    assert seen_by_the_app(app) == ("https", CLIENT)
+    assert app.get("/who?a=b")[1]["location"] == f"https://{app.domain}/who/?a=b"
+
+
+def test_an_app_has_several_names(app: App) -> None:
+    for name in (app.domain, "edge-alias.lab", "any.edge-story.lab"):
+        assert app.request("GET", "/ready", name=name)[1]["x-release"] == app.live
+    for method in ("GET", "POST"):
+        status, headers, _ = app.request(method, "/who/?a=b&c=%2F", name="www.edge-story.lab")
+        assert (status, headers["location"]) == (308, f"https://{app.domain}/who/?a=b&c=%2F")
+    output = app.play("smoke", "-v", **SHAPE, **TCP).succeeded().output
+    assert "https://edge-alias.lab/ready: HTTP 200" in output and "https://www.edge-story.lab/ready?" in output
+
+
+def test_settings_of_one_app_alone(app: App) -> None:
+    assert app.get("/ready")[1]["x-frame-options"] == "DENY"
+    assert app.get("/openapi.json")[0] == 401
+    password = base64.b64encode(b"alice:hiccup").decode()
+    assert app.request("GET", "/openapi.json", headers={"Authorization": f"Basic {password}"})[0] == 200
+
+
+def test_back_to_a_release_on_the_socket(app: App) -> None:
+    app.rollback(**SHAPE, **TCP).succeeded()
+    assert app.get("/items")[0] == 200
+    app.assert_tidy()
 
 
 def test_a_key_of_another_certificate_is_refused(app: App) -> None:
@@ -240,12 +356,27 @@ def test_what_was_provisioned_is_on_record(app: App) -> None:
     assert len(app.on_host("cat", f"{edge}/recorded-edge-story.sha256").splitlines()) == 1
 
 
-def give_certificate(app: App, days: float) -> str:
-    """Issue a certificate and provision the host with it. Returns it as PEM."""
+def give_certificate(app: App, days: float, names: Sequence[str] = ("edge-story.lab",), **variables: Any) -> str:
+    """Issue a certificate and provision the host with it, and with more variables. Returns it as PEM."""
     folder = paths.STATE / "edge-story"
-    certificate(app.domain, days, folder)
-    app.play("provision").succeeded()
+    certificate(names, days, folder)
+    app.play("provision", **variables).succeeded()
     return (folder / "tls.crt").read_text()
+
+
+def own_address(app: App) -> str:
+    """Return the address from which this machine asks."""
+    with socket.create_connection((str(app.host.address), 443), timeout=10) as connection:
+        return str(connection.getsockname()[0])
+
+
+def seen_by_the_app(app: App) -> tuple[str, str]:
+    """Return the scheme and the client that the app sees when a request names another client in every way."""
+    claims = {"X-Forwarded-For": CLIENT, "X-Real-IP": CLIENT, "Forwarded": f"for={CLIENT};proto=http", "X-Forwarded-Proto": "http"}
+    told = json.loads(app.request("GET", "/who/", headers={**claims, "X-Forwarded-Prefix": "/evil"})[2])
+    assert (told["headers"]["x-real-ip"], told["headers"]["x-forwarded-for"]) == (told["client"], told["client"])
+    assert not {"forwarded", "x-forwarded-prefix"} & set(told["headers"])
+    return told["scheme"], told["client"]
 
 
 def presented(app: App) -> str:

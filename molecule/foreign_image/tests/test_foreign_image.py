@@ -87,6 +87,16 @@ def test_the_same_again_changes_nothing(app: App) -> None:
     assert app.running() == running
 
 
+def test_a_deploy_behind_the_maintenance_page_asks_at_the_paths_of_the_image(app: App) -> None:
+    app.play("maintenance", maintenance="on").succeeded()
+    before = app.live
+    app.deploy("1", app_release_keep=2).succeeded()
+    assert app.live != before
+    assert [app.get(path)[0] for path in ("/livez", "/readyz", "/notes")] == [200, 200, 503]
+    app.play("maintenance", maintenance="off").succeeded()
+    assert app.get("/notes")[0] == 200
+
+
 def test_smoke_checks_follow_the_variables(app: App) -> None:
     output = app.play("smoke", "-v").succeeded().output
     assert "/livez: HTTP 200" in output and "/docs" not in output

@@ -18,6 +18,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import (
     _proc,
     _recovery,
     _registry,
+    _site,
     _stage,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
@@ -153,6 +154,8 @@ def host(
     """A provisioned host on which nothing is live yet; its edge listens."""
     roots = partial(AppPaths, config_root=paths.config_root, run_root=paths.run_root)
     monkeypatch.setattr(_stage, "AppPaths", roots)
+    monkeypatch.setattr(_site, "EDGE", paths.config_root.with_name("etc"))
+    monkeypatch.setattr(_stage, "unreached", lambda paths, live: edge.unreached)
     monkeypatch.setattr(_stage, "Registry", partial(FakeRegistry, engine))
     monkeypatch.setattr(_preflight, "_edge_listens", lambda settings: [])
     return Host(paths, engine, answers, edge, clock, background)

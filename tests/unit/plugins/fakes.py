@@ -63,7 +63,7 @@ class Answers:
 
 
 class FakeEdge:
-    """What the edge tells of itself; by default neither a count of answers nor a problem with its certificate.
+    """What the edge tells of itself; by default no count of answers, no problem with its certificate, and users reach the live release.
 
     `counts` is called for all answers until now.
     """
@@ -71,6 +71,7 @@ class FakeEdge:
     def __init__(self) -> None:
         self.counts: Callable[[], Responses | None] = lambda: None
         self.certificate: str | None = None
+        self.unreached: list[str] = []
 
     def answers(self, app: str) -> "FakeLog":
         assert app == APP

@@ -8,8 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._docker import LASTING
+from ansible_collections.fairlead.fastapi.plugins.module_utils._domains import normalised
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES, Entry, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
@@ -208,6 +210,12 @@ class Host:
         brought = {"from": migrations[0]["down"], "migrations": list(migrations), "backup": backup}
         ledger.note_schema(release, {**ledger.get(release)["schema"], **brought})
         return release
+
+    def has_site(self, *domains: dict[str, Any], **written_for: Any) -> None:
+        """Have the proxy's site of the app written."""
+        file = _site.site_file(APP, _site.EDGE)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_site.Site(normalised(domains or ({"name": "shop.lab"},)), **{"listen": "socket", **written_for}).record())
 
     def is_switched_to(self, release: str) -> None:
         """Have a release started, kept running, and live."""

@@ -12,19 +12,11 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._placeholder import placeholder
+from rendering import trusted
 
 ROLE = Path(__file__).parents[3] / "roles" / "app_release"
 IMAGE = "registry.lab:5000/shop/api"
 DIGEST = "sha256:" + "ab" * 32
-
-
-def trusted(value: Any) -> Any:
-    """Let Ansible render what the role's own files say."""
-    if isinstance(value, dict):
-        return {key: trusted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [trusted(item) for item in value]
-    return trust_as_template(value) if isinstance(value, str) else value
 
 
 def composed(directory: Path, **variables: Any) -> dict[str, Any]:
@@ -73,6 +65,16 @@ def test_by_default_a_release_is_closed_in(tmp_path: Path) -> None:
         assert services[name]["entrypoint"] == [], "what is run is the command, as it is given"
         assert services[name]["profiles"] == [name], "started by name alone"
         assert "volumes" not in services[name]
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [({}, "*"), ({"FORWARDED_ALLOW_IPS": "10.0.0.7"}, None)],  # its own value is in app.env, which this would override
+)
+def test_the_app_takes_the_word_of_the_proxy(tmp_path: Path, environment: dict[str, str], told: str | None) -> None:
+    services = composed(tmp_path, app_env=environment)["services"]
+    assert services["api"]["environment"].get("FORWARDED_ALLOW_IPS") == told
+    assert "FORWARDED_ALLOW_IPS" not in services["migrate"]["environment"]
 
 
 MIGRATOR = {"app_release_migrate_env": {"DATABASE_USER": "shop_migrator"}, "app_release_migrate_secrets": {"database_password": "m1grator"}}

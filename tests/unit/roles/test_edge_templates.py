@@ -7,6 +7,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from rendering import trusted
 
 ROLE = Path(__file__).parents[3] / "roles" / "edge_proxy"
 
@@ -14,7 +15,12 @@ ROLE = Path(__file__).parents[3] / "roles" / "edge_proxy"
 def rendered(template: str, **variables: Any) -> str:
     """Return a template with the role's defaults and these variables."""
     values: dict[str, Any] = {"app_name": "shop", "app_domain": "shop.lab", "ansible_managed": "Managed"}
-    values |= yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    values |= trusted(yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")))
+    values |= {
+        "__edge_proxy_names": {"served": ["shop.lab"], "redirected": [], "earlier": []},
+        "__edge_proxy_probe_paths": ["/health", "/ready"],
+    }
+    values |= {"__edge_proxy_domains": [{"name": "shop.lab"}]}
     values |= {"__edge_proxy_listen": "socket", "__edge_proxy_port": 8000, "__edge_proxy_uid": 20002, "__edge_proxy_gid": 20001}
     templar = Templar(loader=DataLoader(), variables=values | variables)
     return str(templar.template(trust_as_template((ROLE / "templates" / template).read_text(encoding="utf-8"))))
@@ -33,6 +39,7 @@ def block(text: str, begin: str) -> list[str]:
     ("variables", "expected"),
     [
         ({}, ["not path /health /ready"]),
+        ({"app_release_live_path": "/livez", "app_release_ready_path": "/readyz"}, ["not path /livez /readyz"]),
         ({"edge_proxy_maintenance_open_paths": ["/livez"]}, ["not path /livez"]),
         ({"edge_proxy_maintenance_open_paths": []}, []),
     ],
@@ -97,4 +104,60 @@ def test_the_proxy_sees_the_apps_through_the_mount_and_knows_no_network_of_their
 
 
 def test_the_page_names_the_domain_as_text() -> None:
-    assert "<p>&lt;b&gt; is being maintained" in rendered("maintenance.html.j2", app_domain="<b>")
+    assert "<p>&lt;b&gt; is being maintained" in rendered("maintenance.html.j2", __edge_proxy_domains=[{"name": "<b>"}])
+
+
+def test_only_the_names_that_do_not_redirect_reach_the_app() -> None:
+    names = {"served": ["shop.lab", "*.shop.lab"], "redirected": ["www.lab"], "earlier": []}
+    text = rendered("site.caddy.j2", __edge_proxy_names=names, edge_proxy_tls="files")
+    assert any("reverse_proxy" in line for line in block(text, "shop.lab, *.shop.lab {"))
+    redirects = block(text, "www.lab {")
+    assert redirects[0] == "tls /etc/caddy/certificates/shop.pem /etc/caddy/certificates/shop.pem"
+    assert redirects[-1] == "redir https://shop.lab{uri} 308"
+    assert not any("reverse_proxy" in line for line in redirects)
+
+
+ROUTE = "{file./var/lib/fairlead/shop/route}"
+SOCKET, TCP = f"unix//var/lib/fairlead/shop/{ROUTE}/api.sock {{", f"shop-{ROUTE}:8000 {{"
+EARLIER = [{"upstream": "8080", "releases": ["r1", "r2"]}, {"upstream": "socket", "releases": ["r3"]}]
+
+
+@pytest.mark.parametrize(
+    ("listen", "earlier", "upstreams"),
+    [
+        ("socket", [], [SOCKET]),
+        ("tcp", [], [TCP]),
+        ("tcp", EARLIER, [f"@earlier1 shop-{ROUTE}:8080 {{", f"@earlier2 {SOCKET}", TCP]),
+    ],
+)
+def test_what_a_client_says_about_its_address_does_not_reach_the_app(
+    listen: str, earlier: list[dict[str, Any]], upstreams: list[str]
+) -> None:
+    names = {"served": ["shop.lab"], "redirected": [], "earlier": earlier}
+    site = block(rendered("site.caddy.j2", __edge_proxy_listen=listen, __edge_proxy_names=names), "shop.lab {")
+    removed = [site.index(f"request_header -{name}") for name in ("Forwarded", "X-Forwarded-*", "X-Real-IP")]
+    proxies = [number for number, line in enumerate(site) if line.startswith("reverse_proxy")]
+    assert [site[number] for number in proxies] == [f"reverse_proxy {upstream}" for upstream in upstreams]
+    assert max(removed) < min(proxies)
+    for header in ("X-Forwarded-For", "X-Real-IP"):
+        assert site.count(f"header_up {header} {{client_ip}}") == len(proxies)
+    matchers = [f"@earlier{number} vars {ROUTE} {' '.join(each['releases'])}" for number, each in enumerate(earlier, 1)]
+    assert [line for line in site if line.startswith("@earlier")] == matchers
+
+
+def test_trusted_proxies_are_judged_from_the_last_one() -> None:
+    assert "trusted_proxies" not in rendered("Caddyfile.j2")
+    lines = block(rendered("Caddyfile.j2", edge_proxy_trusted_proxies=["10.0.0.0/8", "fd00::/8"]), "servers {")
+    assert {"trusted_proxies static 10.0.0.0/8 fd00::/8", "trusted_proxies_strict"} <= set(lines)
+
+
+def test_passwords_are_asked_for_but_where_releases_are_checked() -> None:
+    rule = {"paths": ["/admin/*"], "users": {"alice": "$2y$05$hash"}}
+    text = rendered("site.caddy.j2", edge_proxy_basic_auth=[rule])
+    assert block(text, "basic_auth @auth1 {") == ["alice $2y$05$hash"]
+    assert {"path /admin/*", "not path /health /ready"} <= set(block(text, "@auth1 {"))
+
+
+def test_headers_are_text_whatever_is_in_them() -> None:
+    text = rendered("site.caddy.j2", edge_proxy_headers={"X-Frame-Options": "DENY", "X-Said": 'a "b" c'})
+    assert {"X-Frame-Options `DENY`", 'X-Said `a "b" c`'} <= set(block(text, "header {"))

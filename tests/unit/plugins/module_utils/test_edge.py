@@ -187,7 +187,7 @@ def test_certificates(shows: Callable[..., dict[str, Any]], shown: dict[str, Any
 
 def test_the_listener_is_asked_whatever_its_certificate(shows: Callable[..., dict[str, Any]]) -> None:
     settings = shows(begins_days=-80, ends_days=-1, domain="other.lab", trusted=False)
-    answer = _edge.listener(settings).get("/ready")
+    answer = _edge.listener(settings, "shop.lab").get("/ready")
     assert "CERTIFICATE_VERIFY_FAILED" not in answer.error
     assert answer.error.startswith(("RemoteDisconnected", "ConnectionReset", "SSLEOFError")), "after the handshake it hangs up"
 

@@ -57,6 +57,14 @@ def test_no_edge(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any], 
     assert words in caught.value.what
 
 
+def test_a_proxy_that_fails_at_each_start_is_down_although_its_port_is_open(paths: AppPaths, engine: FakeEngine) -> None:
+    engine.projects["edge"] = [service("edge", "caddy", Restarting=True, Status="restarting", ExitCode=1)]
+    with socket.create_server(("127.0.0.1", 0)) as edge:
+        (finding,) = _preflight.look(paths, {**SETTINGS, "public_port": edge.getsockname()[1]}, None)
+    assert finding.code == "PROXY_DOWN"
+    assert "edge-caddy-1 is restarting (exit code 1)" in finding.what
+
+
 @pytest.mark.parametrize("gone", ["home", "route"])
 def test_not_provisioned(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any], gone: str) -> None:
     directory = paths.home if gone == "home" else paths.route.parent

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _site, _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError, printable_in
-from fakes import fails
-from fakes_host import SECRET, Host
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
+from fakes import IMAGE, Answers, fails, good
+from fakes_host import SECRET, Host, bundle
 
 
 def test_what_was_recovered_is_warned_of(host: Host) -> None:
@@ -22,6 +25,34 @@ def test_what_was_recovered_is_warned_of(host: Host) -> None:
     assert stage.told[0].startswith("RECOVERED: run run0 of bob@ci ended at STARTED")
     assert stage.warnings == stage.told == stage.steps.done[0]["told"]
     assert [record["status"] for record in ledger.releases] == ["live", "failed"]
+
+
+def test_what_serves_is_what_users_get(host: Host) -> None:
+    assert _stage.serving(host.paths) == "nothing (no release is live here)"
+    host.serves("v1")
+    assert _stage.serving(host.paths) == f"r1 ({IMAGE}:v1)"
+    host.edge.unreached = ["https://shop.lab/ready: HTTP 502"]
+    assert _stage.serving(host.paths) == f"r1 ({IMAGE}:v1) by the record, but users do not reach it: https://shop.lab/ready: HTTP 502"
+
+
+@pytest.mark.parametrize(
+    ("answer", "problems"),
+    [
+        (good("r1"), []),
+        (good("r0"), ["https://shop.lab/ready: HTTP 200, but from release r0 instead of r1 (header:X-Release)"]),
+        (Answer(error="ConnectionRefusedError: refused"), ["https://shop.lab/ready: ConnectionRefusedError: refused"]),
+    ],
+)
+def test_the_live_release_is_asked_for_as_users_do(
+    paths: AppPaths, answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer, problems: list[str]
+) -> None:
+    monkeypatch.setattr(_site, "EDGE", tmp_path)
+    assert _stage.unreached(paths, "r1") == [], "a damaged bundle does not say what to ask for"
+    bundle("v1").write(paths, "r1", None)
+    answers.public = [answer]
+    assert _stage.unreached(paths, "r1") == problems
+    paths.maintenance.write_text("<p>back soon")
+    assert _stage.unreached(paths, "r1") == []
 
 
 def test_a_later_stage_needs_the_lease_of_its_run(host: Host) -> None:

@@ -57,6 +57,18 @@ def test_any_difference_is_a_new_release(host: Host, difference: dict[str, Any])
     assert prepare(host.stage(**{"tag": "v1", **difference}))["release"]["id"] == "r2"
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_site_that_does_not_fit_is_found_before_anything_is_begun(host: Host, check_mode: bool) -> None:
+    host.serves("v1")
+    host.has_site()
+    before = host.files()
+    with fails("SITE_MISMATCH") as caught:
+        prepare(host.stage(tag="v2", settings={**SETTINGS, "listen": "tcp", "domain": "new.lab"}, check_mode=check_mode))
+    assert "(app_listen, app_port)" in caught.value.what
+    assert "(app_domain, app_domains)" in caught.value.what
+    assert (host.files(), host.engine.told) == (before, [])
+
+
 def does_not_run(host: Host) -> None:
     host.engine.present["r2"]["State"]["Running"] = False
 

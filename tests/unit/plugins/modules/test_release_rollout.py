@@ -171,6 +171,14 @@ def test_a_release_that_answers_errors_is_put_back(ready_to_switch: Host) -> Non
     assert (host.live, host.phases[-1], list(host.engine.present)) == ("r1", "REVERTED", ["r1"])
 
 
+def test_every_name_of_the_site_must_answer(ready_to_switch: Host) -> None:
+    host = ready_to_switch
+    host.has_site({"name": "shop.lab"}, {"name": "api.lab"}, {"name": "www.lab", "redirect": True})
+    host.answers.public = [good("r2"), good("r1"), good("r2"), good("r2")]
+    assert rollout(host.stage(release="r2"))["changed"] is True
+    assert (host.live, host.answers.public) == ("r2", [good("r2")])
+
+
 def test_requests_on_their_way_are_still_answered_by_a_release_that_is_put_back(ready_to_switch: Host) -> None:
     host = ready_to_switch
     edge_does_not_follow(host)

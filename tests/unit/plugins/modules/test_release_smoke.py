@@ -38,6 +38,30 @@ def test_all_that_is_wrong_is_told_at_once(host: Host) -> None:
     ]
 
 
+NAMES = ({"name": "shop.lab"}, {"name": "api.lab"}, {"name": "*.shop.lab"}, {"name": "www.lab", "redirect": True})
+
+
+def test_each_name_is_asked_and_each_redirect_followed(host: Host) -> None:
+    host.serves("v1", settings={**SETTINGS, "docs_path": ""})  # its bundle knows nothing of the other names
+    host.has_site(*NAMES)
+    host.answers.public = [good("r1")] * 4 + [Answer(308, {"location": "https://shop.lab/ready?from=www.lab"})]
+    checks = smoke(host.stage(authority=None))["checks"]
+    assert checks == [
+        *(f"https://{name}{path}: HTTP 200" for name in ("shop.lab", "api.lab") for path in ("/health", "/ready")),
+        "https://www.lab/ready?from=www.lab: HTTP 308 to https://shop.lab/ready?from=www.lab",
+    ]
+
+
+@pytest.mark.parametrize("answer", [Answer(200), Answer(308, {"location": "https://shop.lab/"}), Answer(error="OSError: refused")])
+def test_a_redirect_that_leads_elsewhere_is_told(host: Host, answer: Answer) -> None:
+    host.serves("v1", settings={**SETTINGS, "docs_path": ""})
+    host.has_site(NAMES[0], NAMES[3])
+    host.answers.public = [good("r1"), good("r1"), answer]
+    with fails("SMOKE_FAILED") as caught:
+        smoke(host.stage(authority=None))
+    assert [line.partition("?")[0] for line in caught.value.details] == ["https://www.lab/ready"]
+
+
 def test_nothing_is_live(host: Host) -> None:
     with fails("NOTHING_LIVE"):
         smoke(host.stage(authority=None))

@@ -171,3 +171,14 @@ def test_each_volume_is_told_with_its_size(host: Host) -> None:
     with fails("DRIFT") as caught:
         status(host.stage(strict=True))
     assert any("shop-gone" in line for line in caught.value.details)
+
+
+def test_a_live_release_that_users_do_not_reach_is_told_and_asked_strictly_a_failure(host: Host) -> None:
+    host.serves("v1")
+    host.answers.direct = [good("r1")]
+    host.edge.unreached = ["https://shop.lab/ready: ConnectionRefusedError: [Errno 111] Connection refused"]
+    told = status(host.stage())
+    assert (told["health"], told["drift"]) == ("ready", [f"users do not reach the live release: {host.edge.unreached[0]}"])
+    with fails("DRIFT") as caught:
+        status(host.stage(strict=True))
+    assert caught.value.details == told["drift"]

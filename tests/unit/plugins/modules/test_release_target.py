@@ -43,6 +43,28 @@ def test_a_bundle_that_was_edited_meanwhile_is_told(host: Host) -> None:
     assert stage.warnings == [f"DRIFT: {host.paths.bundle('r1')}/app.env was edited since it was live"]
 
 
+@pytest.mark.parametrize(
+    ("target", "inventory", "refused"),
+    [
+        ({}, {"listen": "tcp", "domain": "new.lab"}, False),  # what the inventory wants by now is not what is put into service
+        ({"domain": "old.lab"}, {}, False),
+        ({"listen": "tcp"}, {}, True),
+    ],
+)
+def test_the_site_must_fit_the_release_to_go_back_to(host: Host, target: dict[str, Any], inventory: dict[str, Any], refused: bool) -> None:
+    host.serves("v1", settings={**SETTINGS, **target})
+    host.serves("v2")
+    host.has_site()
+    stage = host.stage(settings={**SETTINGS, **inventory})
+    if not refused:
+        assert choose(stage)["release"]["id"] == "r1"
+        return
+    with fails("SITE_MISMATCH") as caught:
+        choose(stage)
+    assert "TCP port 8000 (app_listen, app_port)" in caught.value.what
+    assert host.live == "r2"
+
+
 def test_nowhere_to_go_writes_nothing(host: Host) -> None:
     host.serves("v1")
     before = host.files()
