@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Dict, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
 # Long enough for a busy host, short enough that a hanging engine is noticed.
 DEFAULT_SECONDS = 60.0
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# The one engine that this collection works with, whatever context root's own Docker configuration has chosen.
+DOCKER_HOST = "unix:///var/run/docker.sock"
+# How a host reaches the world is its own business, and is passed on.
+PASSED = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "tmpdir", "tz")
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,17 @@ class Finished:
 
 class CommandTimeout(ReleaseError):
     """A command did not end in time and was killed."""
+
+
+def environment(**more: str) -> Dict[str, str]:
+    """Return the environment that every command gets: nothing in a login's own (COMPOSE_FILE, DOCKER_CONTEXT, PGHOST …) leads it astray.
+
+    Args:
+        more: variables of this command alone.
+    """
+    passed = {name: value for name, value in os.environ.items() if name.lower() in PASSED}
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    return {**passed, "PATH": PATH, "HOME": home, "LANG": "C.UTF-8", "DOCKER_HOST": DOCKER_HOST, **more}
 
 
 def run(
@@ -51,6 +69,7 @@ def run(
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             timeout=seconds,
             cwd=cwd,
+            env=environment(),
             check=False,
         )
     except subprocess.TimeoutExpired as error:

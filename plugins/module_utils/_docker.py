@@ -19,6 +19,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Lis
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 QUESTION_SECONDS = 30.0
 ANSWER_BYTES = 16 * 1024 * 1024
+COMPOSE = "compose.yaml"
 APP_LABEL = "fairlead.app"
 RELEASE_LABEL = "fairlead.release"
 # Restart policy of a release that was put into service.
@@ -72,8 +73,23 @@ def engine() -> Engine:
     """
     if shutil.which("docker") is None:
         raise ReleaseError("COMMAND_MISSING", "docker is not installed on this host", "run playbooks/provision.yml first")
-    version, info = _ask("/version"), _ask("/info")
+    version, info = about()
     return Engine((version["Os"], version["Arch"]), Path(info["DockerRootDir"]), bool(info.get("LiveRestoreEnabled")))
+
+
+def about() -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    """Return what the engine says of its version and of itself.
+
+    Raises:
+        ReleaseError: DOCKER_DOWN.
+    """
+    return _ask("/version"), _ask("/info")
+
+
+def all_containers() -> List[Dict[str, Any]]:
+    """Return all containers of the engine, as `docker ps --all` lists them."""
+    listed: List[Dict[str, Any]] = _ask("/containers/json?all=true")
+    return listed
 
 
 def compose_version() -> Optional[str]:
@@ -184,5 +200,6 @@ def is_kept_running(container: Dict[str, Any]) -> bool:
 
 def compose(project: str, directory: Path, *arguments: str, seconds: float = 60.0, merge: bool = False) -> Finished:
     """Run Compose on the bundle in `directory` and return what it left; the exit code is the caller's to judge."""
-    command = ["docker", "compose", "--project-name", project, "--project-directory", str(directory), *arguments]
+    file = str(directory / COMPOSE)
+    command = ["docker", "compose", "--project-name", project, "--project-directory", str(directory), "--file", file, *arguments]
     return run(command, seconds, cwd=str(directory), merge=merge)
