@@ -17,6 +17,12 @@ if [ -e "$units.timer" ]; then
   rm "$units.service" "$units.timer"
   systemctl daemon-reload
 fi
+metadata=fairlead-metadata-$1.service
+if [ -e "/etc/systemd/system/$metadata" ]; then
+  systemctl disable --quiet --now "$metadata"
+  rm "/etc/systemd/system/$metadata"
+  systemctl daemon-reload
+fi
 rm -rf "/opt/fairlead/$1" "/var/lib/fairlead/$1"
 """
 

@@ -28,7 +28,7 @@ options:
     type: bool
     default: false
 requirements:
-  - Python 3.9 or newer and Docker Engine 24 or newer, on the host.
+  - Python 3.9 or newer and Docker Engine 25 or newer, on the host.
 attributes:
   check_mode:
     support: full

@@ -1,6 +1,8 @@
 """On a host that others use, what is theirs stays as it is; what two apps share is united. The tests follow each other."""
 
 import json
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -84,6 +86,37 @@ def test_their_environment_leads_no_playbook_astray(app: App, theirs: tuple[str,
     services = app.on_host("docker", "ps", "--filter", f"label=com.docker.compose.project={app.name}-data", "--format", "{{.Names}}")
     assert sorted(services.split()) == [f"{app.name}-data-postgres-1", f"{app.name}-data-redis-1"]
     app.assert_tidy()
+
+
+LISTENER = "from http.server import *; HTTPServer(('169.254.169.254', 80), BaseHTTPRequestHandler).serve_forever()"
+
+
+@pytest.fixture
+def metadata(app: App) -> Iterator[None]:
+    """A metadata server, as containers of the host reach it in a cloud."""
+    app.on_host("ip", "address", "add", "169.254.169.254/32", "dev", "lo")
+    app.on_host("systemd-run", "--unit=metadata", "--collect", "python3", "-c", LISTENER)
+    yield
+    app.on_host("systemctl", "stop", "metadata")
+    app.on_host("ip", "address", "del", "169.254.169.254/32", "dev", "lo")
+
+
+def test_only_the_app_is_kept_from_the_clouds_metadata(app: App, metadata: None) -> None:
+    ask = "import socket; socket.create_connection(('169.254.169.254', 80), 5)"
+    api = next(c["Name"].lstrip("/") for c in app.containers() if c["State"]["Running"])
+    theirs = ("docker", "exec", others.SERVICE, "bash", "-c", "exec 3<>/dev/tcp/169.254.169.254/80")
+    deadline = time.monotonic() + 20
+    while app.host.run(theirs).returncode and time.monotonic() < deadline:
+        time.sleep(0.2)
+    app.on_host(*theirs)
+    refused = app.host.run(["docker", "exec", api, "python", "-c", ask])
+    assert "Error" in refused.stderr, "it is reached"
+    unit = f"fairlead-metadata-{app.name}.service"
+    assert app.on_host("systemctl", "is-enabled", unit).strip() == "enabled"
+    app.on_host("systemctl", "stop", unit)
+    app.on_host("docker", "exec", api, "python", "-c", ask)
+    app.on_host("systemctl", "start", unit)
+    assert app.host.run(["docker", "exec", api, "python", "-c", ask]).returncode
 
 
 def test_a_second_app_takes_nothing_away_from_the_first(app: App, second: App, theirs: tuple[str, ...]) -> None:
