@@ -59,6 +59,7 @@ class Found:
         containers: all of them.
         daemon: content of daemon.json.
         flags: names of the options that it was started with.
+        held: packages that are not upgraded by themselves.
     """
 
     packages: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Found:
     containers: Sequence[Container] = ()
     daemon: Mapping[str, Any] = field(default_factory=dict)
     flags: FrozenSet[str] = frozenset()
+    held: Sequence[str] = ()
 
     @property
     def product(self) -> Optional[str]:
@@ -151,6 +153,7 @@ def decide(found: Found, wanted: Wanted, record: Record) -> Plan:
     present = found.version is not None
     install = _missing(found, wanted) if present else _all(found, wanted)
     daemon, warnings = _settings(found, wanted, record)
+    warnings += _held(found)
     keys = _engine_settings.changed_keys(found.daemon, daemon)
     apply = "restart" if keys and (not found.runs or _engine_settings.needs_restart(keys)) else "reload" if keys else "none"
     if apply == "restart":
@@ -293,6 +296,16 @@ def _restart(found: Found, wanted: Wanted, keys: Sequence[str], daemon: Mapping[
             f"remove {', '.join(keys)} from docker_engine_options, or restart all the same: {RESTART}",
         )
     return [f"ENGINE_SHARED: the engine is restarted for {', '.join(keys)}, which {effect}"]
+
+
+def _held(found: Found) -> List[str]:
+    """Return what is to be said of packages that nobody upgrades any more."""
+    newer = [name for name in found.held if name in PRODUCTS and found.offered.get(name, found.packages[name]) != found.packages[name]]
+    return [
+        f"{name} is held at {found.packages[name]} and {found.offered[name]} is there. When a restart of the engine suits you: "
+        f"apt-get install --only-upgrade --allow-change-held-packages {name}"
+        for name in newer
+    ]
 
 
 def _told(found: Found, install: Sequence[str]) -> str:

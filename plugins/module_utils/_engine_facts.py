@@ -12,7 +12,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import run
-from ansible_collections.fairlead.fastapi.plugins.module_utils._engine import CLI, COMPOSE, Container, Found
+from ansible_collections.fairlead.fastapi.plugins.module_utils._engine import PRODUCTS, Container, Found
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
 DAEMON = Path("/etc/docker/daemon.json")
@@ -41,10 +41,10 @@ def look(packages: Sequence[str]) -> Found:
             "use a host with Debian 13, or another relative of Debian with Docker Engine 25.0 or newer",
         )
     installed = installed_packages()
-    asked = {*packages, *(name for group in (*COMPOSE.values(), *CLI.values()) for name in group)}
     told: Dict[str, Any] = {
         "packages": installed,
-        "offered": candidates(run(["apt-cache", "policy", *sorted(asked)]).out),
+        "offered": candidates(run(["apt-cache", "policy", *sorted({*packages, *PRODUCTS})]).out),
+        "held": [name for name in run(["apt-mark", "showhold"]).out.split() if name in installed],
         "foreign": _foreign(installed),
         "daemon": read_daemon(),
     }

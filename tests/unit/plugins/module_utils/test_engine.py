@@ -188,6 +188,16 @@ def test_other_log_options_are_kept_and_told() -> None:
     assert "log-opts: the host has {'max-size': '99m'}" in plan.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("held", "offered", "told"),
+    [(["docker.io"], "27.0.1-1", True), (["docker.io"], TRIXIE["docker.io"], False), ([], "27.0.1-1", False)],
+)
+def test_a_held_engine_of_which_there_is_a_newer_one_is_told(held: list[str], offered: str, told: bool) -> None:
+    plan = decide(replace(DEBIANS, held=held, offered={**TRIXIE, "docker.io": offered}, daemon=SETTINGS), WANTED, Record(True, SETTINGS))
+    assert (plan.install, plan.apply) == ([], "none")
+    assert ["docker.io is held at" in warning and "27.0.1-1" in warning for warning in plan.warnings] == [True] * told
+
+
 def test_a_swarm_cannot_have_live_restore() -> None:
     plan = decide(replace(DOCKER_CE, swarm=True, containers=[WEB]), WANTED, Record())
     assert (plan.daemon, plan.apply) == ({}, "none")

@@ -64,7 +64,12 @@ class Programs:
     """A host of which only some programs are there."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *names: str, packages: str = "") -> None:
-        self.says = {"dpkg-query": packages, "apt-cache": POLICY, "dockerd": "Docker version 26.1.5+dfsg1, build a72d7cd\n"}
+        self.says = {
+            "dpkg-query": packages,
+            "apt-cache": POLICY,
+            "apt-mark": "iptables\ngone\n",
+            "dockerd": "Docker version 26.1.5+dfsg1, build a72d7cd\n",
+        }
         monkeypatch.setattr(shutil, "which", lambda name, path: f"/usr/bin/{name}" if name in names else None)
         monkeypatch.setattr(_engine_facts, "run", self.run)
         monkeypatch.setattr(_docker, "compose_version", lambda: "2.26.1")
@@ -86,6 +91,7 @@ def test_a_bare_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Programs(monkeypatch, tmp_path, "apt-get", packages="installed iptables 1.8.11-2\nconfig-files docker.io 26.1.5\n")
     found = _engine_facts.look(["docker.io"])
     assert (found.version, found.runs, found.packages) == (None, False, {"iptables": "1.8.11-2"})
+    assert list(found.held) == ["iptables"]
 
 
 @pytest.mark.parametrize(("package", "snap"), [("podman-docker", False), ("docker.io", True)])
