@@ -18,6 +18,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Lis
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 QUESTION_SECONDS = 30.0
+# A registry that does not answer soon is not waited for.
+REGISTRY_SECONDS = 10.0
 ANSWER_BYTES = 16 * 1024 * 1024
 COMPOSE = "compose.yaml"
 APP_LABEL = "fairlead.app"
@@ -113,6 +115,21 @@ def image_size(reference: str) -> Optional[int]:
     """Return the bytes that an image takes when it is unpacked, or None when it is not on this host."""
     image = _ask(f"/images/{reference}/json")
     return None if image is None else int(image["Size"])
+
+
+def digests(reference: str) -> List[str]:
+    """Return the digests that an image on this host has in its registry; none when it is not here, or was never in one."""
+    image = _ask(f"/images/{reference}/json") or {}
+    return [digest.partition("@")[2] for digest in image.get("RepoDigests") or []]
+
+
+def newer(reference: str, present: Sequence[str]) -> str:
+    """Return the digest that a tag means in its registry, where none of `present` is it; empty too when nobody can tell."""
+    if "@" in reference or not present:
+        return ""
+    answer = Listener(socket_path=ENGINE_SOCKET).get(f"/distribution/{reference}/json", REGISTRY_SECONDS)
+    digest = str(answer.json()["Descriptor"]["digest"]) if answer.status == 200 else ""
+    return "" if digest in present else digest
 
 
 def remove_image(reference: str) -> None:
