@@ -10,8 +10,8 @@ module: image_digest
 short_description: Say when a tag has come to mean another image than the one on the host
 version_added: 1.0.0
 description:
-  - A tag such as C(postgres:17) moves with each security fix, while a host keeps what it once pulled. This asks the registry, pulls nothing,
-    and warns when it has another image by now. An image that is named by its digest cannot move, and is not asked for.
+  - A tag such as C(postgres:17) moves with each security fix, while a host keeps what it once pulled. This asks the registry, pulls
+    nothing, and warns when it has another image by now. An image that is named by its digest cannot move, and is not asked for.
   - Where the registry cannot be asked, nothing is said.
 options:
   image:
@@ -69,8 +69,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import Re
 def warning(image: str, variable: str, digests: List[str], newer: str) -> str:
     """Return what to say of an image that is not the newest of its tag."""
     return (
-        f"{image} is {newer} in its registry by now; this host keeps {digests[0]}. To renew it when a restart suits you: docker pull {image}, "
-        f"then playbooks/provision.yml; to decide it yourself: {variable}: {image}@{newer}"
+        f"{image} is {newer} in its registry by now; this host keeps {digests[0]}. To renew it when a restart suits you: "
+        f"docker pull {image}, then playbooks/provision.yml; to decide it yourself: {variable}: {image}@{newer}"
     )
 
 
