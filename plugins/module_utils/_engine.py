@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _engine_settings
@@ -151,6 +151,8 @@ def decide(found: Found, wanted: Wanted, record: Record) -> Plan:
     """
     _refuse_unfit(found)
     present = found.version is not None
+    # Somebody may have put another one in the place of ours since.
+    record = replace(record, installed=record.installed and found.product in wanted.packages)
     install = _missing(found, wanted) if present else _all(found, wanted)
     daemon, warnings = _settings(found, wanted, record)
     warnings += _held(found)

@@ -100,6 +100,12 @@ def test_the_own_engine_is_left_alone_the_second_time() -> None:
     assert (again.install, again.apply, again.installed, again.warnings) == ([], "none", True, [])
 
 
+def test_an_engine_that_took_the_place_of_the_own_one_is_not_ours() -> None:
+    plan = decide(replace(DOCKER_CE, daemon={"log-driver": "local"}), WANTED, Record(True, {}))
+    assert plan.installed is False
+    assert plan.daemon["log-driver"] == "local"
+
+
 @pytest.mark.parametrize(
     ("lacks", "install"),
     [
