@@ -89,7 +89,8 @@ def test_their_environment_leads_no_playbook_astray(app: App, theirs: tuple[str,
     app.assert_tidy()
 
 
-LISTENER = "from http.server import *; HTTPServer(('169.254.169.254', 80), BaseHTTPRequestHandler).serve_forever()"
+# Not on port 80, which the proxy has on every address of the host.
+LISTENER = "from http.server import *; HTTPServer(('169.254.169.254', 8169), BaseHTTPRequestHandler).serve_forever()"
 
 
 @pytest.fixture
@@ -103,9 +104,9 @@ def metadata(app: App) -> Iterator[None]:
 
 
 def test_only_the_app_is_kept_from_the_clouds_metadata(app: App, metadata: None) -> None:
-    ask = "import socket; socket.create_connection(('169.254.169.254', 80), 5)"
+    ask = "import socket; socket.create_connection(('169.254.169.254', 8169), 5)"
     api = next(c["Name"].lstrip("/") for c in app.containers() if c["State"]["Running"])
-    theirs = ("docker", "exec", others.SERVICE, "bash", "-c", "exec 3<>/dev/tcp/169.254.169.254/80")
+    theirs = ("docker", "exec", others.SERVICE, "bash", "-c", "exec 3<>/dev/tcp/169.254.169.254/8169")
     deadline = time.monotonic() + 20
     while app.host.run(theirs).returncode and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -124,7 +125,7 @@ def test_a_second_app_takes_nothing_away_from_the_first(app: App, second: App, t
     before, trusted = daemon(app), certificates(app)
     second.play("provision").succeeded()
     second.play("provision", docker_engine_registry_mirrors=[MIRROR]).succeeded()
-    assert daemon(app) == {**before, "registry-mirrors": [*before["registry-mirrors"], MIRROR]}  # type: ignore[misc]
+    assert daemon(app) == {**before, "registry-mirrors": [*others.DAEMON["registry-mirrors"], MIRROR]}
     assert certificates(app) == trusted
     again: Play = app.play("provision").succeeded()
     assert again.changed == 0, again.output
