@@ -14,7 +14,7 @@ from lab.steps import step
 
 ANSWER_SECONDS = 30
 # How the roles run services: no root, no capability, nothing writable but what is mounted.
-TIGHT = ("--user=999:999", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
+TIGHT = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
 
 
 @contextmanager
@@ -43,18 +43,18 @@ def expect(container: str, wanted: str, *command: str) -> None:
         time.sleep(0.1)
 
 
-def check_postgres(image: str) -> None:
+def check_postgres(image: str, user: int = 999) -> None:
     """User, database and password from variables and file; init scripts; password needed over TCP."""
     with tempfile.TemporaryDirectory() as folder:
         paths.write(Path(folder) / "password", "lab-check", 0o644)
         paths.write(Path(folder) / "init.sql", "CREATE TABLE made_by_init (n int);")
         Path(folder).chmod(0o755)
         options = (
-            *("--tmpfs=/run/postgresql:uid=999,gid=999", f"--volume={folder}/password:/run/secrets/password:ro"),
+            *(f"--tmpfs=/run/postgresql:uid={user},gid={user}", f"--volume={folder}/password:/run/secrets/password:ro"),
             *(f"--volume={folder}/init.sql:/docker-entrypoint-initdb.d/init.sql:ro", "--env=POSTGRES_USER=shop"),
             *("--env=POSTGRES_DB=goods", "--env=POSTGRES_PASSWORD_FILE=/run/secrets/password"),
         )
-        for way in (TIGHT, ()):
+        for way in ((f"--user={user}:{user}", *TIGHT), ()):
             with running(image, (*way, *options), "postgres", "-c", "max_connections=17") as name:
                 expect(name, "accepting", "pg_isready", "--host=127.0.0.1", "--username=shop", "--dbname=goods")
                 query = "SELECT count(*) || current_setting('max_connections') FROM made_by_init"
@@ -66,7 +66,7 @@ def check_postgres(image: str) -> None:
 
 def check_redis() -> None:
     """Flags alone mean the server; root steps down to user redis."""
-    for way in ((*TIGHT, "--tmpfs=/data:uid=999,gid=999"), ()):
+    for way in (("--user=999:999", *TIGHT, "--tmpfs=/data:uid=999,gid=999"), ()):
         with running("redis:8", way, "--maxmemory", "17mb") as name:
             expect(name, "PONG", "redis-cli", "ping")
             expect(name, str(17 * 2**20), "redis-cli", "config", "get", "maxmemory")
@@ -101,6 +101,8 @@ def check_all() -> None:
         images.PYTHON: check_python,
         "postgres:17": partial(check_postgres, "postgres:17"),
         "postgres:15": partial(check_postgres, "postgres:15"),
+        "postgres:17-alpine": partial(check_postgres, "postgres:17-alpine", user=70),
+        "pgvector/pgvector:pg17": partial(check_postgres, "pgvector/pgvector:pg17"),
         "redis:8": check_redis,
         "caddy:2.11": check_caddy,
     }

@@ -24,17 +24,20 @@ NOT_IN_IMAGES = {"__pycache__", "tests"}
 
 @dataclass(frozen=True)
 class Image:
-    """One image of the lab: its name, its folder under lab/images, whether Docker Hub has an official one, and its build arguments."""
+    """One image of the lab: its name, its folder under lab/images, whether Docker Hub has an official one, build arguments, and base."""
 
     name: str
     folder: str
     official: bool = True
     arguments: dict[str, str] = field(default_factory=dict)
+    base: str = DEBIAN
 
 
 SERVICES = (
     Image("postgres:17", "postgres"),
     Image("postgres:15", "postgres", arguments={"MAJOR": "15", "SUITE": "bookworm"}),  # to be upgraded from
+    Image("postgres:17-alpine", "postgres_alpine", base="postgres:17"),
+    Image("pgvector/pgvector:pg17", "pgvector", base="postgres:17"),
     Image("redis:8", "redis"),
     Image("caddy:2.11", "caddy"),
 )
@@ -142,10 +145,10 @@ def ensure_python() -> None:
 
 
 def ensure(image: Image) -> None:
-    """Have one image, built FROM debian:trixie-slim where it is not official, in the engine."""
+    """Have one image, built where it is not official, in the engine."""
     folder = paths.IMAGES / image.folder
     arguments = [word for name, value in image.arguments.items() for word in ("--build-arg", f"{name}={value}")]
-    content = content_hash([image_id(DEBIAN), *arguments], [folder])
+    content = content_hash([image_id(image.base), *arguments], [folder])
     if is_current(image.name, content, image.official):
         return
     with step(f"image {image.name}"):

@@ -149,4 +149,4 @@ def fill_mirror() -> None:
     """Have the images that hosts pull from Docker Hub on the mirror."""
     for name in (images.DEBIAN, images.PYTHON, *(image.name for image in images.SERVICES)):
         repository, _, tag = name.partition(":")
-        push(MIRROR, name, f"library/{repository}", tag)
+        push(MIRROR, name, repository if "/" in repository else f"library/{repository}", tag)

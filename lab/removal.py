@@ -23,6 +23,12 @@ for entry in /etc/fairlead/mounts/"$1"-r*.fstab; do
   umount --lazy "$(cut -d' ' -f2 "$entry")" || true
   rm "$entry"
 done
+metadata=fairlead-metadata-$1.service
+if [ -e "/etc/systemd/system/$metadata" ]; then
+  systemctl disable --quiet --now "$metadata"
+  rm "/etc/systemd/system/$metadata"
+  systemctl daemon-reload
+fi
 rm -rf "/opt/fairlead/$1" "/var/lib/fairlead/$1"
 """
 

@@ -37,7 +37,7 @@ options:
     type: float
     default: 0
 requirements:
-  - Python 3.9 or newer, Docker Engine 24 or newer and its Compose plugin, on the host.
+  - Python 3.9 or newer, Docker Engine 25 or newer with Compose 2.24 or newer, on the host.
 attributes:
   check_mode:
     support: full

@@ -16,6 +16,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_census, _backup_state, _backup_store, _backup_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK, NOT_STARTED, Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, sync_directory
@@ -148,7 +149,7 @@ def _dumping(database: Database, snapshot: str, file: Path) -> Iterator[Tuple[su
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(os.fdopen(handle, "wb"))
         errors = stack.enter_context(tempfile.TemporaryFile())
-        process = stack.enter_context(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors))
+        process = stack.enter_context(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment()))
         try:
             yield process, errors
             os.fsync(out.fileno())
@@ -180,7 +181,7 @@ def _verify(database: Database, file: Path, tables: int) -> None:
     with file.open("rb") as dump:
         command = database.command("pg_restore", "--list", purpose="verification", seconds=LIST_SECONDS)
         try:
-            done = subprocess.run(command, stdin=dump, capture_output=True, timeout=LIST_SECONDS + 10, check=False)
+            done = subprocess.run(command, stdin=dump, capture_output=True, timeout=LIST_SECONDS + 10, check=False, env=environment())
         except subprocess.TimeoutExpired as error:
             raise _failed(database, f"its backup could not be read within {LIST_SECONDS:g} s", []) from error
     problem = list_problem(done.returncode, done.stdout.decode(errors="replace"), tables)

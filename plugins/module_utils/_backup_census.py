@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import PSQL, Database, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
@@ -149,7 +150,9 @@ def moment(database: Database, name: Optional[str] = None) -> Iterator[Moment]:
     command = database.command("psql", *PSQL, database=name, purpose="census")
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
-        session = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors))
+        session = stack.enter_context(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment())
+        )
         try:
             yield Moment(session, errors, f"{name or database.name} at {database.title}")
         finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_state, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, redact
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, sync_directory
 
@@ -126,18 +127,11 @@ class Offsite:
                 raise ReleaseError(missing.code, missing.what, missing.todo, [*missing.details, *error.details]) from error
 
     def _restic(self, *words: str, seconds: float = COPY_SECONDS, out: Any = subprocess.PIPE) -> str:
-        environment = {
-            "HOME": "/root",
-            **os.environ,
-            **self.environment,
-            "RESTIC_REPOSITORY": self.repository,
-            "RESTIC_PASSWORD_FILE": str(self.password_file),
-            "RESTIC_CACHE_DIR": CACHE,
-        }
+        own = {"RESTIC_REPOSITORY": self.repository, "RESTIC_PASSWORD_FILE": str(self.password_file), "RESTIC_CACHE_DIR": CACHE}
         try:
             done = subprocess.run(
                 ["restic", *words],
-                env=environment,
+                env=environment(**{**self.environment, **own}),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.PIPE,

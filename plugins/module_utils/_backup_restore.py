@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _backup_store, _backup_volumes, _docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
@@ -223,7 +224,13 @@ def restore_dump(database: Database, name: str, dump: Path) -> None:
     with dump.open("rb") as content, tempfile.TemporaryFile() as said:
         try:
             code = subprocess.run(
-                command, stdin=content, stdout=said, stderr=subprocess.STDOUT, timeout=RESTORE_SECONDS + 10, check=False
+                command,
+                stdin=content,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=RESTORE_SECONDS + 10,
+                check=False,
+                env=environment(),
             ).returncode
         except subprocess.TimeoutExpired as error:
             raise _failed(f"pg_restore did not end within {RESTORE_SECONDS:g} s", []) from error

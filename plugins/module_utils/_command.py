@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import subprocess
 import time
 from dataclasses import dataclass
 from threading import Thread
-from typing import IO, Optional, Sequence
+from typing import IO, Dict, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 
@@ -23,6 +24,11 @@ PARSED_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 # What a killed command wrote is in the pipe already.
 LAST_WORDS_SECONDS = 0.5
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# The one engine that this collection works with, whatever context root's own Docker configuration has chosen.
+DOCKER_HOST = "unix:///var/run/docker.sock"
+# How a host reaches the world is its own business, and is passed on.
+PASSED = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "tmpdir", "tz")
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,17 @@ class Kept:
         self.dropped += surplus
 
 
+def environment(**more: str) -> Dict[str, str]:
+    """Return the environment that every command gets: nothing in a login's own (COMPOSE_FILE, DOCKER_CONTEXT, PGHOST …) leads it astray.
+
+    Args:
+        more: variables of this command alone.
+    """
+    passed = {name: value for name, value in os.environ.items() if name.lower() in PASSED}
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    return {**passed, "PATH": PATH, "HOME": home, "LANG": "C.UTF-8", "DOCKER_HOST": DOCKER_HOST, **more}
+
+
 def run(
     arguments: Sequence[str], seconds: float = DEFAULT_SECONDS, cwd: Optional[str] = None, merge: bool = False, stdin: str = ""
 ) -> Finished:
@@ -96,6 +113,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             cwd=cwd,
+            env=environment(),
         )
     except FileNotFoundError as error:
         raise ReleaseError(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, run
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, environment, run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import literal
@@ -205,7 +205,9 @@ class Database:
             ReleaseError: MIGRATION_BUSY, naming the holder; DB_UNREACHABLE.
         """
         command = self.command("psql", *PSQL, purpose="migration lock")
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as session:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
+        ) as session:
             assert session.stdin is not None and session.stdout is not None
             try:
                 session.stdin.write(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK});\n".encode())

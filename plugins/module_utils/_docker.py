@@ -18,7 +18,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Lis
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 QUESTION_SECONDS = 30.0
+# A registry that does not answer soon is not waited for.
+REGISTRY_SECONDS = 10.0
 ANSWER_BYTES = 16 * 1024 * 1024
+COMPOSE = "compose.yaml"
 APP_LABEL = "fairlead.app"
 RELEASE_LABEL = "fairlead.release"
 # Restart policy of a release that was put into service.
@@ -72,8 +75,23 @@ def engine() -> Engine:
     """
     if shutil.which("docker") is None:
         raise ReleaseError("COMMAND_MISSING", "docker is not installed on this host", "run playbooks/provision.yml first")
-    version, info = _ask("/version"), _ask("/info")
+    version, info = about()
     return Engine((version["Os"], version["Arch"]), Path(info["DockerRootDir"]), bool(info.get("LiveRestoreEnabled")))
+
+
+def about() -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    """Return what the engine says of its version and of itself.
+
+    Raises:
+        ReleaseError: DOCKER_DOWN.
+    """
+    return _ask("/version"), _ask("/info")
+
+
+def all_containers() -> List[Dict[str, Any]]:
+    """Return all containers of the engine, as `docker ps --all` lists them."""
+    listed: List[Dict[str, Any]] = _ask("/containers/json?all=true")
+    return listed
 
 
 def compose_version() -> Optional[str]:
@@ -120,6 +138,21 @@ def entrypoint(reference: str) -> List[str]:
     """Return the entrypoint that an image on this host declares."""
     config = (_ask(f"/images/{reference}/json") or {}).get("Config") or {}
     return list(config.get("Entrypoint") or [])
+
+
+def digests(reference: str) -> List[str]:
+    """Return the digests that an image on this host has in its registry; none when it is not here, or was never in one."""
+    image = _ask(f"/images/{reference}/json") or {}
+    return [digest.partition("@")[2] for digest in image.get("RepoDigests") or []]
+
+
+def newer(reference: str, present: Sequence[str]) -> str:
+    """Return the digest that a tag means in its registry, where none of `present` is it; empty too when nobody can tell."""
+    if "@" in reference or not present:
+        return ""
+    answer = Listener(socket_path=ENGINE_SOCKET).get(f"/distribution/{reference}/json", REGISTRY_SECONDS)
+    digest = str(answer.json()["Descriptor"]["digest"]) if answer.status == 200 else ""
+    return "" if digest in present else digest
 
 
 def remove_image(reference: str) -> None:
@@ -207,5 +240,6 @@ def is_kept_running(container: Dict[str, Any]) -> bool:
 
 def compose(project: str, directory: Path, *arguments: str, seconds: float = 60.0, merge: bool = False) -> Finished:
     """Run Compose on the bundle in `directory` and return what it left; the exit code is the caller's to judge."""
-    command = ["docker", "compose", "--project-name", project, "--project-directory", str(directory), *arguments]
+    file = str(directory / COMPOSE)
+    command = ["docker", "compose", "--project-name", project, "--project-directory", str(directory), "--file", file, *arguments]
     return run(command, seconds, cwd=str(directory), merge=merge)

@@ -9,6 +9,7 @@ it holds what the dump's manifest says. Until then, whoever dies: the old server
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import SERVICE, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, write_json
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, write_atomically, write_json
 from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier, literal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._steps import Steps
 from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Image, Volume, begun, record
@@ -30,7 +31,6 @@ KIND = "upgrade"
 # What provisioning writes anew for the new server, and what it notes of that.
 FILES = ("compose.yaml", "recorded.sha256")
 PASSWORD = "/run/secrets/postgres_password"
-USER = "999:999"
 # Time for a server's shutdown, which writes everything out.
 STOP_SECONDS = 300
 START_SECONDS = 120.0
@@ -157,6 +157,8 @@ def revert(paths: AppPaths) -> Optional[Dict[str, Any]]:
     _docker.remove(container_name(paths))
     for file in sorted(kept(paths).glob("*")):
         file.replace(paths.home / "data" / file.name)
+    user, group = map(int, _volume.owner_in(entry["from"]["volume"]).split(":"))
+    os.chown(paths.home / "data" / "secrets" / "postgres_password", user, group)
     _compose_up(paths)
     _volume.remove(entry["to"]["volume"])
     database = find_database(paths)
@@ -197,15 +199,16 @@ def _refuse_small_disk(move: Move, database: Database) -> None:
 
 def _start(move: Move, old: Database) -> Database:
     """Start a server on the new volume that nobody can reach but by its socket."""
-    secret = move.paths.home / "data" / "secrets" / "postgres_password"
+    owner = _volume.owner_of(move.image.name, _volume.USER)
+    secret = _lend_password(move.paths, owner)
     environment = {"POSTGRES_DB": old.name, "POSTGRES_USER": old.user, "POSTGRES_PASSWORD_FILE": PASSWORD, "PGDATA": move.image.data}
     mounts = (f"type=volume,source={move.new},target={move.image.mount}", f"type=bind,source={secret},target={PASSWORD},readonly")
     _docker.remove(move.container)
     done = run(
         [
-            *("docker", "run", "--detach", "--init", "--name", move.container, "--network", "none", "--user", USER, "--read-only"),
+            *("docker", "run", "--detach", "--init", "--name", move.container, "--network", "none", "--user", owner, "--read-only"),
             *("--cap-drop=ALL", "--security-opt=no-new-privileges", "--shm-size=128m", "--stop-timeout", str(STOP_SECONDS)),
-            *("--tmpfs", "/run/postgresql:mode=0770,uid=999,gid=999", "--tmpfs", "/tmp:mode=1777"),
+            *("--tmpfs", f"/run/postgresql:mode=0770,uid={owner.replace(':', ',gid=')}", "--tmpfs", "/tmp:mode=1777"),
             *(word for mount in mounts for word in ("--mount", mount)),
             *(word for name, value in environment.items() for word in ("--env", f"{name}={value}")),
             *(move.image.name, "postgres"),
@@ -215,6 +218,17 @@ def _start(move: Move, old: Database) -> Database:
     if done.code:
         raise _not_started(move.container, done.err.splitlines())
     return Database(old.app, old.name, old.user, old.migrator, move.container, container=move.container)
+
+
+def _lend_password(paths: AppPaths, owner: str) -> Path:
+    """Write a copy of the first start's password that the new server can read: it may run as another user than the old one."""
+    password = (paths.home / "data" / "secrets" / "postgres_password").read_text(encoding="utf-8")
+    write_atomically(_lent(paths), password, 0o400, int(owner.split(":")[0]))
+    return _lent(paths)
+
+
+def _lent(paths: AppPaths) -> Path:
+    return paths.home / "data" / "secrets" / "postgres_password.upgrade"
 
 
 def _await_ready(server: Database) -> None:
@@ -263,6 +277,7 @@ def _keep_files(paths: AppPaths) -> None:
 
 def _forget(paths: AppPaths) -> None:
     record(paths).unlink()
+    _lent(paths).unlink(missing_ok=True)
     shutil.rmtree(kept(paths), ignore_errors=True)
 
 

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,6 +26,10 @@ VOLUME_LABEL = "com.docker.compose.volume"
 PLAYBOOK = "playbooks/upgrade_postgres.yml"
 # A server's container writes the file that names its major.
 VERSION_BYTES = 64
+USER = "postgres"
+# Of the official images: those on Debian, and those on Alpine.
+DEBIANS_OWNER, ALPINES_OWNER = "999:999", "70:70"
+ASK_SECONDS = 60.0
 KEYS = ("from", "to", "connection_limit", "at")
 
 
@@ -51,10 +57,12 @@ class Volume:
     Args:
         name: of the volume.
         major: of the server that it belongs to, as the server itself noted it there.
+        owner: user and group that the server ran as, by number.
     """
 
     name: str
     major: int
+    owner: str = DEBIANS_OWNER
 
 
 def read_image(name: str, config: Mapping[str, Any]) -> Image:
@@ -82,8 +90,9 @@ def read_image(name: str, config: Mapping[str, Any]) -> Image:
 
 def guessed_image(name: str, current: Optional[Volume]) -> Image:
     """Return what an image that is not here yet will be, as far as its tag says; good enough to tell what would be changed."""
-    tag = re.search(r":(\d+)[^/]*$", name.partition("@")[0])
-    major = int(tag[1]) if tag else current.major if current else OWN_DIRECTORY_SINCE
+    # postgres:17-alpine; but also pgvector:0.8.0-pg17.
+    tag = re.search(r":[^/]*?pg(\d+)[^/]*$|:(\d+)[^/]*$", name.partition("@")[0])
+    major = int(tag[1] or tag[2]) if tag else current.major if current else OWN_DIRECTORY_SINCE
     if major < OWN_DIRECTORY_SINCE:
         return Image(name, major, DATA, DATA)
     return Image(name, major, "/var/lib/postgresql", f"/var/lib/postgresql/{major}/docker")
@@ -126,6 +135,28 @@ def refuse_downgrade(image: Image, current: Volume) -> None:
         )
 
 
+def guessed_owner(name: str) -> str:
+    """Return whom the server of an image that is not here yet will run as, as far as its name says."""
+    return ALPINES_OWNER if "alpine" in name else DEBIANS_OWNER
+
+
+def refuse_other_owner(image: Image, owner: str, current: Optional[Volume]) -> None:
+    """Do nothing when the image's server runs as the user whose data it is.
+
+    Raises:
+        ReleaseError: CONFIG.
+    """
+    if current is None or current.major != image.major or current.owner.split(":")[0] == owner.split(":")[0]:
+        return
+    raise ReleaseError(
+        "CONFIG",
+        f"the data in volume {current.name} belongs to user {current.owner}; the server of {image.name} runs as {owner}. Images on Debian "
+        "and on Alpine also sort text differently, so that indexes of the one are wrong for the other; nothing was changed",
+        f"set data_services_postgres_image to an image whose user {USER} is {current.owner}; "
+        f"to change over, take a later major as well: {PLAYBOOK}",
+    )
+
+
 def base_name(app: str) -> str:
     """Return what the names of the app's volumes begin with."""
     return f"{app}-data_postgres"
@@ -155,19 +186,51 @@ def find_image(name: str) -> Optional[Image]:
     return read_image(name, found["Config"]) if found else None
 
 
+def fetch(name: str, variable: str) -> None:
+    """Fetch an image.
+
+    Args:
+        name: with tag or digest.
+        variable: the one that names it, for the message.
+
+    Raises:
+        ReleaseError: IMAGE_NOT_FOUND.
+    """
+    done = run(["docker", "pull", "--quiet", name], PULL_SECONDS)
+    if done.code:
+        todo = f"check {variable}, and that this host reaches its registry"
+        raise ReleaseError("IMAGE_NOT_FOUND", f"the image {name} cannot be fetched", todo, done.err.strip().splitlines()[-5:])
+
+
 def pull(name: str) -> Image:
     """Fetch an image and return what it says of itself.
 
     Raises:
         ReleaseError: IMAGE_NOT_FOUND when it cannot be fetched, CONFIG.
     """
-    done = run(["docker", "pull", "--quiet", name], PULL_SECONDS)
-    image = find_image(name) if not done.code else None
-    if image is None:
-        words = done.err.strip().splitlines()[-5:]
-        todo = "check data_services_postgres_image, and that this host reaches its registry"
-        raise ReleaseError("IMAGE_NOT_FOUND", f"the image {name} cannot be fetched", todo, words)
+    fetch(name, "data_services_postgres_image")
+    image = find_image(name)
+    assert image is not None
     return image
+
+
+def owner_of(image: str, user: str) -> str:
+    """Return the numbers of user and group that a user has in an image, which must be on this host.
+
+    Raises:
+        ReleaseError: CONFIG when the image has no such user.
+    """
+    confined = ("--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+    done = run(["docker", "run", "--rm", *confined, "--entrypoint=id", image, user], ASK_SECONDS)
+    found = re.match(r"uid=(\d+)\S* gid=(\d+)", done.out)
+    if found is None:
+        raise ReleaseError(
+            "CONFIG",
+            f"the image {image} does not have the user {user}, as whom its server is run",
+            "use an official image, or one made from it",
+            (done.err or done.out).splitlines()[-5:],
+        )
+    return f"{found[1]}:{found[2]}"
 
 
 def find_container(app: str) -> Optional[Dict[str, Any]]:
@@ -219,6 +282,12 @@ def remove(name: str) -> None:
         raise ReleaseError("DOCKER_FAILED", f"the volume {name} cannot be removed", f"docker volume rm {name}", done.err.splitlines()[-5:])
 
 
+def owner_in(name: str) -> str:
+    """Return user and group that the data in a volume belongs to."""
+    found = _inspect("volume", name)
+    return read_owner(Path(found["Mountpoint"])) if found else DEBIANS_OWNER
+
+
 def exists(name: str) -> bool:
     """Tell whether there is a volume of this name."""
     return _inspect("volume", name) is not None
@@ -226,18 +295,34 @@ def exists(name: str) -> bool:
 
 def read_major(directory: Path) -> Optional[int]:
     """Return the major that the data in a volume belongs to, or None when there is none."""
-    names = sorted((found.name for found in directory.iterdir()), reverse=True) if directory.is_dir() else []
-    for part in ("", *(f"{name}/docker" for name in names)):
-        content = read_beneath(directory, f"{part}/PG_VERSION".lstrip("/"), VERSION_BYTES) or b""
-        if found := re.match(rb"[0-9]+", content):
+    for name in _versions(directory):
+        if found := re.match(rb"[0-9]+", read_beneath(directory, name, VERSION_BYTES) or b""):
             return int(found[0])
     return None
 
 
+def read_owner(directory: Path) -> str:
+    """Return user and group that the data in a volume belongs to."""
+    for name in _versions(directory):
+        with contextlib.suppress(OSError):
+            found = os.lstat(directory / name)  # the server's container may have put a link there
+            return f"{found.st_uid}:{found.st_gid}"
+    return DEBIANS_OWNER
+
+
+def _versions(directory: Path) -> List[str]:
+    """Return the places in a volume where images keep the file that names its major, beneath it."""
+    names = sorted((found.name for found in directory.iterdir()), reverse=True) if directory.is_dir() else []
+    return ["PG_VERSION", *(f"{name}/docker/PG_VERSION" for name in names)]
+
+
 def _read(name: str) -> Optional[Volume]:
     found = _inspect("volume", name)
-    major = read_major(Path(found["Mountpoint"])) if found else None
-    return None if major is None else Volume(name, major)
+    if found is None:
+        return None
+    directory = Path(found["Mountpoint"])
+    major = read_major(directory)
+    return None if major is None else Volume(name, major, read_owner(directory))
 
 
 def _lies_in(path: str, directory: str) -> bool:

@@ -46,7 +46,7 @@ options:
       client_connection_check_interval: 1s
       idle_in_transaction_session_timeout: 1min
 requirements:
-  - Python 3.9 or newer and Docker Engine 24 or newer, on the host.
+  - Python 3.9 or newer and Docker Engine 25 or newer, on the host.
 attributes:
   check_mode:
     support: full

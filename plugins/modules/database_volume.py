@@ -28,7 +28,7 @@ options:
     type: bool
     default: false
 requirements:
-  - Python 3.9 or newer and Docker Engine 24 or newer, on the host.
+  - Python 3.9 or newer and Docker Engine 25 or newer, on the host.
 attributes:
   check_mode:
     support: full
@@ -65,6 +65,11 @@ data:
   description: The server's data directory, at or below O(ignore:mount).
   returned: success
   type: str
+owner:
+  description: Numbers of the user and the group that the server runs as.
+  returned: success
+  type: str
+  sample: "999:999"
 current:
   description: The image, RV(ignore:major) and RV(ignore:volume) that have the app's data now. Null before the first start.
   returned: success
@@ -104,15 +109,17 @@ def work(paths: AppPaths, name: str, upgrade: bool, check_mode: bool, warnings: 
     image = None if bare else _volume.find_image(name)
     fetched = image is None
     if image is None and check_mode:
-        image = _volume.guessed_image(name, current)
+        image, owner = _volume.guessed_image(name, current), _volume.guessed_owner(name)
         warnings.append(f"{name} is not on this host yet, and is taken for PostgreSQL {image.major}")
-    if image is None:
-        image = _volume.pull(name)
+    else:
+        image = image or _volume.pull(name)
+        owner = _volume.owner_of(name, _volume.USER)
     begun = _volume.begun(paths)
     if upgrade and current is not None:
         _volume.refuse_downgrade(image, current)
     if not upgrade:
         _volume.refuse_other_major(image, current)
+        _volume.refuse_other_owner(image, owner, current)
         if begun:
             warnings.append(f"an upgrade of PostgreSQL was begun at {begun['at']} and not ended: run {_volume.PLAYBOOK} again")
     return {
@@ -121,6 +128,7 @@ def work(paths: AppPaths, name: str, upgrade: bool, check_mode: bool, warnings: 
         "volume": _volume.chosen(paths.app, image, current),
         "mount": image.mount,
         "data": image.data,
+        "owner": owner,
         "current": current and {"major": current.major, "volume": current.name, "image": _image_in_use(paths.app)},
         "needed": current is not None and current.major != image.major,
         "begun": begun,

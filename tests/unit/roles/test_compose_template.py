@@ -21,7 +21,12 @@ DIGEST = "sha256:" + "ab" * 32
 
 def composed(directory: Path, **variables: Any) -> dict[str, Any]:
     """Render the template, put it into a bundle, and return what Compose makes of it."""
-    values: dict[str, Any] = {"app_name": "shop", "app_domain": "shop.lab", "ansible_managed": "Managed"}
+    values: dict[str, Any] = {
+        "app_name": "shop",
+        "app_domain": "shop.lab",
+        "ansible_managed": "Managed",
+        "groups": {"data_hosts": ["vps1"]},
+    }
     for file in ("defaults/main.yml", "vars/main.yml"):
         values |= trusted(yaml.safe_load((ROLE / file).read_text(encoding="utf-8")))
     templar = Templar(loader=DataLoader(), variables=values | variables)

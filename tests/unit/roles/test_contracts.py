@@ -74,6 +74,37 @@ def modules(tasks: list[dict[str, Any]]) -> set[str]:
     return found
 
 
+SOCKET = {"docker_host": "unix:///var/run/docker.sock", "tls": False, "validate_certs": False}
+EMPTY = ("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES", "DOCKER_CONTEXT", "DOCKER_CONFIG")
+NEUTRAL = {**dict.fromkeys((*EMPTY, "DOCKER_TLS_VERIFY"), ""), "DOCKER_HOST": SOCKET["docker_host"]}
+CALLS = re.compile(r"__edge_proxy_validate|community\.docker\.|\bdocker (compose|run)\b|\['docker',")
+
+
+def flat(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return tasks, those in blocks among them."""
+    nested = [inner for task in tasks for key in ("block", "rescue", "always") for inner in task.get(key, [])]
+    return [task for task in tasks if "block" not in task] + (flat(nested) if nested else [])
+
+
+def docker_tasks() -> list[tuple[str, str, dict[str, Any]]]:
+    """Return every task of a role that calls Docker: its role, what it is called, and itself."""
+    files = [file for role in ROLES for folder in ("tasks", "handlers") for file in (ROOT / "roles" / role / folder).glob("*.yml")]
+    tasks = [(file.parts[-3], task) for file in files for task in flat(load(file) or [])]
+    return [(role, f"{role}: {task['name']}", task) for role, task in tasks if CALLS.search(str(task))]
+
+
+@pytest.mark.parametrize(("role", "name", "task"), docker_tasks(), ids=lambda value: value if isinstance(value, str) else "")
+def test_tasks_name_the_engine_the_project_and_its_file(role: str, name: str, task: dict[str, Any]) -> None:
+    for module, options in task.items():
+        if module.startswith("community.docker."):
+            assert options.items() >= SOCKET.items(), name
+        if module.startswith("community.docker.docker_compose"):
+            assert options["files"] == ["compose.yaml"] and options["project_name"], name
+    if "community.docker.docker_network" not in task:
+        assert task.get("environment") == f"{{{{ __{role}_environment }}}}", name
+        assert load(ROOT / "roles" / role / "vars" / "main.yml")[f"__{role}_environment"].items() >= NEUTRAL.items()
+
+
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_playbooks_only_say_which_roles_run_where(playbook: str) -> None:
     for play in load(ROOT / "playbooks" / playbook):

@@ -1,5 +1,6 @@
 """Commands run without a shell, end in time, and leave what they said."""
 
+import ast
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _command
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import SHOWN_BYTES, Finished, Kept, run
 from fakes import fails
 
+UTILS = Path(__file__).parents[4] / "plugins" / "module_utils"
 BOTH = "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
 
 
@@ -100,3 +102,45 @@ def test_children_that_keep_the_output_open_do_not_outlast_the_limit() -> None:
     with fails("COMMAND_TIMEOUT"):
         run(["sh", "-c", "sleep 5 & echo gone"], seconds=0.3)
     assert time.monotonic() - began < 3
+
+
+HOSTILE = {
+    **{"COMPOSE_FILE": "/srv/other.yml", "COMPOSE_PROJECT_NAME": "other", "COMPOSE_PROFILES": "*", "COMPOSE_ENV_FILES": "/srv/env"},
+    **{"DOCKER_HOST": "tcp://10.0.0.9:2375", "DOCKER_CONTEXT": "other", "DOCKER_CONFIG": "/srv", "DOCKER_TLS_VERIFY": "1"},
+    **{
+        "PGHOST": "10.0.0.9",
+        "PGOPTIONS": "-c search_path=x",
+        "LD_PRELOAD": "",
+        "RESTIC_REPOSITORY": "/srv",
+        "PATH": "/srv/bin",
+        "HOME": "/srv",
+    },
+}
+
+
+def test_nothing_of_a_logins_environment_reaches_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    got = dict(line.split("=", 1) for line in run(["env"]).out.splitlines())
+    assert got.keys() & HOSTILE.keys() == {"DOCKER_HOST", "PATH", "HOME"}
+    assert got["DOCKER_HOST"] == "unix:///var/run/docker.sock"
+    assert "/srv" not in got["PATH"] + got["HOME"]
+    assert got["HTTPS_PROXY"] == "http://proxy.example:3128", "how a host reaches the world is passed on"
+
+
+def calls() -> list[tuple[str, ast.Call]]:
+    """Every call of subprocess in code that runs on hosts."""
+    found = []
+    for file in sorted(UTILS.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen"):
+                found.append((f"{file.name}:{node.lineno}", node))
+    return found
+
+
+def test_every_command_on_a_host_has_that_environment() -> None:
+    assert len(calls()) > 5
+    bare = [where for where, call in calls() if not any(keyword.arg == "env" for keyword in call.keywords)]
+    # The linter of migrations runs on the controller.
+    assert [where for where in bare if not where.startswith("_squawk.py:")] == []

@@ -189,3 +189,34 @@ def test_a_refusal_is_told_with_its_last_lines(says: Says) -> None:
         _docker.stop("c1", 40)
     assert caught.value.what == "stopping the old release failed (exit code 1)"
     assert (len(caught.value.details), caught.value.details[-1]) == (20, "line 49")
+
+
+OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+
+
+@pytest.mark.parametrize(
+    ("reference", "present", "answer", "newer"),
+    [
+        ("redis:8", [OLD], tells({"Descriptor": {"digest": NEW}}), NEW),
+        ("redis:8", [OLD], tells({"Descriptor": {"digest": OLD}}), ""),
+        ("redis:8", [OLD, NEW], tells({"Descriptor": {"digest": NEW}}), ""),  # pulled under two names
+        ("redis:8", [OLD], Answer(500, {}, '{"message": "no such host"}'), ""),
+        ("redis:8", [OLD], DOWN, ""),
+        (f"redis:8@{OLD}", [OLD], tells({"Descriptor": {"digest": NEW}}), ""),  # cannot move
+        ("redis:8", [], tells({"Descriptor": {"digest": NEW}}), ""),  # built here
+    ],
+)
+def test_a_tag_that_means_another_image_by_now(
+    reference: str, present: list[str], answer: Answer, newer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Listener, "get", lambda *_, **__: answer)
+    assert _docker.newer(reference, present) == newer
+
+
+@pytest.mark.parametrize(
+    ("answer", "digests"),
+    [(tells({"RepoDigests": [f"redis@{OLD}", f"mirror.lab:5001/library/redis@{NEW}"]}), [OLD, NEW]), (tells({}), []), (GONE, [])],
+)
+def test_the_digests_of_an_image(answer: Answer, digests: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Listener, "get", lambda *_, **__: answer)
+    assert _docker.digests("redis:8") == digests

@@ -1,5 +1,6 @@
 """An upgrade that fails, wherever, leaves the old server open on its volume; one that succeeds leaves it closed."""
 
+import os
 from typing import Any
 
 import pytest
@@ -48,7 +49,8 @@ class Server:
 
 @pytest.fixture
 def move(paths: AppPaths) -> Move:
-    (paths.home / "data").mkdir()
+    (paths.home / "data" / "secrets").mkdir(parents=True)
+    (paths.home / "data" / "secrets" / "postgres_password").write_text("s3cr3t")
     for name in _upgrade.FILES:
         (paths.home / "data" / name).write_text("old")
     return Move(paths, Volume(OLD, 15), NEW, Image("postgres:17", 17, "/v", "/v"))
@@ -87,6 +89,7 @@ def install(fails: str, monkeypatch: pytest.MonkeyPatch) -> Server:
         (_docker, "compose", compose),
         (_volume, "create", server.create),
         (_volume, "remove", server.volumes.remove),
+        (_volume, "owner_in", lambda name: f"{os.getuid()}:{os.getgid()}" if name == OLD else "70:70"),
         (_volume, "exists", lambda name: name in server.volumes),
     ):
         monkeypatch.setattr(target, name, value)
@@ -129,6 +132,15 @@ def test_what_fails_in_the_old_servers_place_brings_its_files_back(move: Move, m
     assert ({file.read_text() for file in files}, server.volumes, server.composed) == ({"old"}, [OLD], 1)
     assert not _upgrade.kept(move.paths).exists()
     assert _upgrade.revert(move.paths) is None
+
+
+def test_the_old_server_can_read_its_password_again(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("", monkeypatch)
+    owners: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(os, "chown", lambda file, user, group: owners.append((file.name, user, group)))
+    _upgrade.copy(move, Steps(), WANTED)
+    _upgrade.revert(move.paths)
+    assert owners == [("postgres_password", os.getuid(), os.getgid())]
 
 
 def test_a_volume_that_no_upgrade_made_is_left_alone(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Image, Volume
 
@@ -45,6 +46,10 @@ def test_an_image_that_does_not_say_it_is_refused(told: dict[str, Any]) -> None:
         ("registry.lab:5000/postgres:16.4-bookworm", None, 16, DATA),
         ("postgres:18", LEGACY, 18, f"{OWN}/18/docker"),
         ("postgres@sha256:17aa", LEGACY, 15, DATA),
+        ("postgres:17@sha256:15aa", LEGACY, 17, DATA),
+        ("pgvector/pgvector:0.8.0-pg17", LEGACY, 17, DATA),
+        ("timescale/timescaledb:latest-pg16", None, 16, DATA),
+        ("postgis/postgis:17-3.5-alpine", None, 17, DATA),
         ("registry.lab:5000/postgres", ON_17, 17, DATA),
     ],
 )
@@ -94,3 +99,56 @@ def test_a_link_in_place_of_the_version_is_not_followed(tmp_path: Path) -> None:
     (volume / "PG_VERSION").symlink_to(elsewhere / "docker" / "PG_VERSION")
     (volume / "18" / "docker").symlink_to(elsewhere / "docker")
     assert _volume.read_major(volume) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "owner"),
+    [
+        ("uid=999(postgres) gid=999(postgres) groups=999(postgres),101(ssl-cert)\n", "999:999"),
+        ("uid=70(postgres) gid=70(postgres) groups=70(postgres),70(postgres)\n", "70:70"),  # Alpine's
+        ("uid=999(redis) gid=1000(redis) groups=1000(redis)\n", "999:1000"),
+    ],
+)
+def test_an_image_says_whom_its_server_runs_as(said: str, owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], seconds: float) -> Finished:
+        assert {"--network=none", "--entrypoint=id"} <= set(command), "its own entrypoint is not run, and it reaches nobody"
+        return Finished(0, said, "")
+
+    monkeypatch.setattr(_volume, "run", run)
+    assert _volume.owner_of("x:1", "postgres") == owner
+
+
+def test_an_image_without_that_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_volume, "run", lambda command, seconds: Finished(1, "", "id: 'postgres': no such user\n"))
+    with pytest.raises(ReleaseError, match="does not have the user postgres") as caught:
+        _volume.owner_of("x:1", "postgres")
+    assert (caught.value.code, caught.value.details) == ("CONFIG", ["id: 'postgres': no such user"])
+
+
+ON_ALPINE = Volume("shop-data_postgres-17", 17, "70:70")
+
+
+@pytest.mark.parametrize(
+    ("image", "owner", "current", "refused"),
+    [
+        (V17, "999:999", None, False),
+        (V17, "999:999", ON_17, False),
+        (V17, "70:70", ON_ALPINE, False),
+        (V17, "70:70", LEGACY, False),  # moved by a dump
+        (V17, "70:70", ON_17, True),
+        (V17, "999:999", ON_ALPINE, True),
+    ],
+)
+def test_data_of_another_user_is_refused(image: Image, owner: str, current: Volume | None, refused: bool) -> None:
+    if not refused:
+        _volume.refuse_other_owner(image, owner, current)
+        return
+    with pytest.raises(ReleaseError, match="nothing was changed") as caught:
+        _volume.refuse_other_owner(image, owner, current)
+    assert "data_services_postgres_image" in caught.value.todo
+
+
+def test_the_data_says_whose_it_is(tmp_path: Path) -> None:
+    assert _volume.read_owner(tmp_path) == "999:999"
+    (tmp_path / "PG_VERSION").write_text("17\n")
+    assert _volume.read_owner(tmp_path) == f"{tmp_path.stat().st_uid}:{tmp_path.stat().st_gid}"

@@ -1,0 +1,77 @@
+"""Other images in place of postgres:17, and none at all: the owner of files comes from the image, and an app needs no data services."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import inventory, paths
+from lab.story import App, Play
+
+ALPINE, VECTOR = "postgres:17-alpine", "pgvector/pgvector:pg17"
+# An app that is asked for nothing that needs a database.
+WITHOUT = {
+    "data_services_postgres": False,
+    "data_services_redis": False,
+    "app_release_migrate": False,
+    "app_release_ready_path": "/health",
+}
+
+
+def on(image: str) -> App:
+    """The app whose database runs in this image."""
+    name = "alpine" if image == ALPINE else "vector"
+    return App(name, variables={"data_services_postgres_image": image, "data_services_redis": image == ALPINE})
+
+
+@pytest.mark.parametrize(("image", "owner"), [(ALPINE, "70:70"), (VECTOR, "999:999")])
+def test_an_image_is_provisioned_deployed_backed_up_and_restored(image: str, owner: str) -> None:
+    app = on(image)
+    app.play("provision").succeeded()
+    if image == VECTOR:
+        # Only a superuser may create it: what an administrator does once.
+        app.sql("CREATE EXTENSION vector")
+    # Redis is not what this is about.
+    app.deploy("v1", app_release_ready_path="/health").succeeded()
+    container = f"{app.name}-data-postgres-1"
+    assert app.on_host("docker", "inspect", "--format", "{{.Config.User}}", container).strip() == owner
+    app.sql("INSERT INTO items (name, reference) SELECT 'item ' || n, 'r' || n FROM generate_series(1, 40) n")
+    app.play("backup").succeeded()
+    app.sql("DELETE FROM items")
+    app.play("restore", confirm=app.name).succeeded()
+    assert app.sql("SELECT count(*) FROM items") == "40"
+
+
+def test_data_is_not_given_to_a_server_that_sorts_otherwise() -> None:
+    app = on(ALPINE)
+    app.on_host("docker", "pull", "--quiet", "postgres:17")
+    before = app.fingerprint()
+    play = app.play("provision", data_services_postgres_image="postgres:17").failed_with("CONFIG")
+    assert "belongs to user 70:70" in play.output
+    assert app.fingerprint() == before
+
+
+def test_an_app_without_data_services_is_an_app() -> None:
+    app = App("without", variables=WITHOUT)
+    app.play("site", image_tag="v1").succeeded()
+    assert app.get("/health")[0] == 200
+    assert app.on_host("docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={app.name}-data") == ""
+
+
+def test_an_inventory_without_data_hosts_is_an_inventory(tmp_path: Path) -> None:
+    app = App("without", variables=WITHOUT)
+    assert provisioned(app, tmp_path).changed == 0
+
+
+def provisioned(app: App, folder: Path) -> Play:
+    """Provision by an inventory whose group data_hosts is empty."""
+    (folder / "group_vars").symlink_to(inventory.folder_of(app.host.name) / "group_vars")
+    hosts = yaml.safe_load((inventory.folder_of(app.host.name) / "hosts.yml").read_text())
+    hosts["all"]["children"]["data_hosts"] = {"hosts": {}}
+    (folder / "hosts.yml").write_text(json.dumps(hosts))
+    command, environment = app.invocation("provision")
+    command[command.index("-i") + 1] = str(folder)
+    done = subprocess.run(command, cwd=paths.REPOSITORY, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    return Play(done.returncode, done.stdout + done.stderr).succeeded()
