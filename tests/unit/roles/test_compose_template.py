@@ -162,7 +162,7 @@ def test_volumes_outlive_releases_and_are_no_part_of_planning(tmp_path: Path) ->
         for name, service in found["services"].items()
     }
     data, ledger = ("data", "/data", {"nocopy": True}), ("ledger", "/srv/ledger", {"nocopy": True})
-    assert mounts == {"api": [data, ledger], "migrate": [data], "history": []}
+    assert mounts == {"api": [data, ledger], "migrate": [data], "plan": []}
 
 
 def test_volumes_go_with_an_image_that_listens_on_tcp(tmp_path: Path) -> None:
