@@ -13,27 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_census, _backup_state, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_census, _backup_state, _backup_store, _version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK, NOT_STARTED, Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import NOT_STARTED, Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, sync_directory
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._state import write_state
 
-VERSION_TABLE = "alembic_version"
 DUMP_SECONDS = 6 * 3600.0
 LIST_SECONDS = 600.0
 # pg_dump gives up when a table stays locked for so long, instead of having the app's queries queue up behind it.
 TABLE_LOCK_MILLISECONDS = 60_000
 SHOWN_LINES = 10
-_MIGRATING = f"""
-SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
-  AND (classid::bigint << 32 | objid::bigint) = {MIGRATION_LOCK}::bigint
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
-"""
 
 
 def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] = None) -> Manifest:
@@ -50,7 +44,7 @@ def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] 
     """
     try:
         paths.backups.mkdir(mode=0o700, exist_ok=True)
-        busy = (lambda: database.query(_MIGRATING)[0][0] != "0") if kind == _backup_store.SCHEDULED else (lambda: False)
+        busy = database.is_migrating if kind == _backup_store.SCHEDULED else (lambda: False)
         with _told_as_failure(database), _backup_store.alone(paths, busy):
             _backup_store.remove_partial(paths)
             manifest = _take(paths, database, kind, release or read_route(paths))
@@ -107,7 +101,7 @@ def _told_as_failure(database: Database) -> Iterator[None]:
     try:
         yield
     except ReleaseError as error:
-        if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE"):
+        if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE", "VERSION_TABLE"):
             raise
         raise _failed(database, error.what, error.details) from error
 
@@ -206,4 +200,4 @@ def version_table(paths: AppPaths) -> str:
     """Return the table that Alembic's revision is in, as the live release was told."""
     live = read_route(paths)
     told = read_record(paths, live)["settings"].get("migrate_version_table") if live and has_record(paths, live) else None
-    return told or VERSION_TABLE
+    return told or _version_table.DEFAULT

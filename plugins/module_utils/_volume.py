@@ -22,7 +22,7 @@ DATA = "/var/lib/postgresql/data"
 PROJECT_LABEL = "com.docker.compose.project"
 VOLUME_LABEL = "com.docker.compose.volume"
 PLAYBOOK = "playbooks/upgrade_postgres.yml"
-KEYS = ("from", "to", "connection_limit", "at")
+KEYS = ("from", "to", "visitors", "at")
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def _drill(stage: Stage) -> Result:
         return {"changed": False, "backup": manifest["id"], "message": f"backup {manifest['id']} would be restored and compared"}
     with stage.steps.step("restore"):
         _backup_restore.require_space(database, manifest)
-        with _backup_restore.restored(database, stage.paths, manifest):
+        with _backup_restore.restored(database, stage.paths, manifest, _backup_restore.DRILL):
             pass  # what is of interest is that it holds what it should
     seconds, rows = round(time.monotonic() - started, 2), all_rows(manifest["tables"])
     _backup_state.record(stage.paths, "drill", backup=manifest["id"], seconds=seconds, rows=rows, bytes=manifest["bytes"])

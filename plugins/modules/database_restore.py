@@ -113,7 +113,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_store, _database_copy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
@@ -160,7 +160,7 @@ def restore(stage: Stage) -> Result:
 def _check_name(database: Database, into: str) -> None:
     if not NAME.fullmatch(into):
         raise ReleaseError("CONFIG", f"into is {into[:80]!r} and must be a name for a new database", "use small letters, digits and _")
-    if _backup_restore.exists(database, into):
+    if _database_copy.exists(database, into):
         raise ReleaseError("CONFIG", f"there is a database {into} at {database.title} already", "drop it, or choose another name")
 
 
@@ -172,27 +172,28 @@ def _said(manifest: Dict[str, Any], name: str, seconds: float) -> str:
 
 
 def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: str) -> Result:
-    with stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
-        _backup_restore.rename(database, name, into)
-    message = [f"The live database {database.name} was not touched"]
+    with stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as copy:
+        _backup_restore.rename(database, copy.name, into)
+    message = [f"The live database {database.name} was not touched", *_left_out(copy)]
     return {"rows_before": None, "replaced": None, "kept": "", "ready": True, "maintenance": "off", "message": message}
 
 
 def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
     present: Optional[Dict[str, Any]] = None
-    if _backup_restore.exists(database, database.name):
+    if _database_copy.exists(database, database.name):
         with stage.steps.step("backup") as step:
             present = _backup.take(stage.paths, database, "restore")
             step.update(backup=present["id"], bytes=present["bytes"])
     # A scheduled backup, which would keep the database from being renamed, waits.
-    with _backup_store.alone(stage.paths), stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
-        kept, dropped = _backup_restore.swap(database, name)
+    with _backup_store.alone(stage.paths), stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as copy:
+        kept, dropped = _backup_restore.swap(database, copy.name)
     message = [f"Not in it: everything written after {manifest['at']}"]
     if present:
         message.append(
             f"What was replaced had {all_rows(present['tables'])} rows; it is the backup {present['id']}, and until the next restore "
             f"the database {kept}"
         )
+    message += _left_out(copy)
     message += [f"Dropped: {gone}, kept by an earlier restore" for gone in dropped]
     with stage.steps.step("ready"):
         problem = _problem(stage.paths, manifest)
@@ -204,6 +205,10 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
         "maintenance": "on" if problem else "off",
         "message": message + problem,
     }
+
+
+def _left_out(copy: _backup_restore.Restored) -> List[str]:
+    return [f"Left out, because the schema's owner may not make it: {line}" for line in copy.left_out]
 
 
 def _problem(paths: AppPaths, manifest: Dict[str, Any]) -> List[str]:

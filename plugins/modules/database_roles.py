@@ -115,7 +115,7 @@ def needed(database: Database, params: Dict[str, Any]) -> List[_roles.Statement]
     wanted = _roles.Wanted(
         _roles.Role(params["migrator"], params["migrator_password"]), _roles.Role(params["user"], params["user_password"]), settings
     )
-    rows = database.query(_roles.question(wanted.migrator.name, wanted.user.name), SECONDS)
+    rows = database.query(_roles.question(wanted.migrator.name, wanted.user.name), SECONDS, database.name, admin=True)
     return _roles.changes(_roles.state(rows), wanted)
 
 
@@ -134,7 +134,7 @@ def work(paths: AppPaths, params: Dict[str, Any], check_mode: bool) -> Dict[str,
         )
     statements = needed(database, params)
     if statements and not check_mode:
-        database.query(_roles.script(statements), SECONDS)
+        database.query(_roles.script(statements), SECONDS, database.name, admin=True)
     shown = [str(statement) for statement in statements]
     return {
         "changed": bool(statements),

@@ -48,7 +48,7 @@ def another_runner(app: App) -> Iterator[None]:
     """A deploy from somewhere else migrates the same database."""
     container = f"{app.name}-data-postgres-1"
     hold = f"SELECT pg_advisory_lock({MIGRATION_LOCK}); SELECT pg_sleep(600)"
-    app.on_host("docker", "exec", "--detach", container, "psql", "--username", "postgres", "--dbname", app.name, "--command", hold)
+    app.on_host("docker", "exec", "--detach", container, "psql", "--username", "postgres", "--dbname", "postgres", "--command", hold)
     mine = "query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + 20
     while (

@@ -42,6 +42,8 @@ class FakeDatabase:
         self.sessions: list[str] = []
         self.failing: dict[str, ReleaseError] = {}
         self.locked = False
+        # Version tables that were made read-only for the app, with the revision that was in them then.
+        self.protected: list[tuple[str, tuple[str, ...]]] = []
 
     def _fail(self, what: str) -> None:
         if what in self.failing:
@@ -50,6 +52,9 @@ class FakeDatabase:
     def look(self, version_table: str) -> State:
         self._fail("look")
         return State(tuple(self.revision), self.tables, 1_000_000, tuple(self.invalid))
+
+    def protect(self, version_table: str) -> None:
+        self.protected.append((version_table, tuple(self.revision)))
 
     def schema_checksum(self) -> str:
         return self.checksum

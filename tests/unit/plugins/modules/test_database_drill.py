@@ -30,9 +30,10 @@ def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     host.paths.backups.mkdir()
 
     @contextmanager
-    def restored(_: object, __: object, manifest: dict[str, Any]) -> Iterator[str]:
+    def restored(_: object, __: object, manifest: dict[str, Any], what: str) -> Iterator[_backup_restore.Restored]:
         ids.append(manifest["id"])
-        yield "shop_restore"
+        assert what == "drill"
+        yield _backup_restore.Restored("shop_drill", [])
 
     monkeypatch.setattr(_backup_restore, "require_database", lambda _: DATABASE)
     monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: BACKUP)

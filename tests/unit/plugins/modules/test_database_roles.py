@@ -37,7 +37,7 @@ class Asked:
         monkeypatch.setattr(database_roles, "find_database", lambda paths: database)
         monkeypatch.setattr(Database, "query", self.query)
 
-    def query(self, sql: str, *_: object) -> list[list[str]]:
+    def query(self, sql: str, *_: object, **__: object) -> list[list[str]]:
         if sql.lstrip().startswith("SELECT"):
             return self.rows
         self.told += sql
