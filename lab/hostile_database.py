@@ -1,10 +1,13 @@
-"""What a malicious migration can leave in a database, to be run by whoever reads, dumps or restores it.
+"""What a malicious migration can leave in a database, to be run by whoever reads, dumps, restores or provisions it.
 
 Each trap writes the role that it runs as to the server's log: that shows also where a transaction cannot write or is undone. A statement
 that smuggles itself into others makes a superuser of the migrator.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lab.story import App
 
 MARK = "fairlead-trap"
 
@@ -55,11 +58,56 @@ ALTER TABLE alembic_version_aside RENAME TO alembic_version;
 """
 
 
-def everything(database: str, migrator: str) -> str:
-    """Return all traps but `VIEW`, to be planted by the migrator."""
-    return CANARY + EVALUATED + SHADOWS + SETTINGS.format(database=database, migrator=migrator)
+# In the database that is the app's now, which may be a restored one.
+UNDO = """
+ALTER DATABASE {database} RESET search_path;
+ALTER ROLE {migrator} IN DATABASE {database} RESET search_path;
+DROP OPERATOR public.= (name, name);
+DROP MATERIALIZED VIEW public.trapped;
+DROP CAST (public.traps AS text);
+DROP FUNCTION public.trap_text(public.traps);
+DROP TABLE public.traps;
+DROP FUNCTION public.equal(name, name), public.pg_database_size(name), public.pg_get_userbyid(oid), public.quote_ident(text),
+  public.on_row(), public.noted(text), public.accentless(text), public.canary(text);
+DROP EXTENSION unaccent;
+"""
 
 
-def roles_in(log: str) -> Collection[str]:
-    """Return the roles that traps ran as, as the server's log has them."""
-    return {line.rpartition(" ran as ")[2].strip() for line in log.splitlines() if f"{MARK} " in line and "LOG: " in line}
+def _names(app: App) -> dict[str, str]:
+    return {"database": app.name, "migrator": f"{app.name}_migrator"}
+
+
+@contextmanager
+def planted(app: App) -> Iterator[None]:
+    """A migration has left all of these traps but `VIEW` in the app's database."""
+    run_as(app, f"{app.name}_migrator", CANARY + EVALUATED + SHADOWS + SETTINGS.format(**_names(app)))
+    try:
+        yield
+    finally:
+        run_as(app, f"{app.name}_migrator", UNDO.format(**_names(app)))
+
+
+@contextmanager
+def planted_view(app: App) -> Iterator[None]:
+    """A migration has put a view in the place of the version table."""
+    run_as(app, f"{app.name}_migrator", CANARY + VIEW)
+    try:
+        yield
+    finally:
+        run_as(app, f"{app.name}_migrator", NO_VIEW + "DROP FUNCTION public.canary(text);")
+
+
+def run_as(app: App, role: str, script: str, database: str | None = None) -> str:
+    """Run SQL as a role, and return the bare answer. Raises AssertionError with the server's words."""
+    options = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1")
+    command = ("psql", *options, "--username", role, "--dbname", database or app.name)
+    done = app.host.run(["docker", "exec", "--interactive", f"{app.name}-data-postgres-1", *command], stdin=script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def roles_that_ran(app: App) -> set[str]:
+    """The roles that traps ran as since the app's server was started, as its log has them."""
+    logs = app.host.run(["docker", "logs", f"{app.name}-data-postgres-1"])
+    lines = [line for line in (logs.stdout + logs.stderr).splitlines() if f"LOG:  {MARK} " in line]
+    return {line.rpartition(" ran as ")[2].strip() for line in lines}

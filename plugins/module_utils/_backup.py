@@ -85,6 +85,7 @@ def _take(paths: AppPaths, database: Database, kind: str, release: Optional[str]
             "seconds": round(time.monotonic() - started, 3),
             "at": at,
             "server_version": look.server,
+            "installation": _backup_state.settings(paths).get("installation"),
             "tables": tables,
         }
         write_state(_backup_store.manifest_of(paths, identifier), manifest)

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _backup_store, _docker, _version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
+    _backup_census,
+    _backup_state,
+    _backup_store,
+    _docker,
+    _version_table,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import DESK, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database_copy import SECONDS, create, exists
@@ -61,42 +68,60 @@ def require_database(paths: AppPaths) -> Database:
     return database
 
 
-def obtain(paths: AppPaths, wanted: str, fetch: bool = True) -> Dict[str, Any]:
+def obtain(paths: AppPaths, wanted: str, fetch: bool = True, installation: str = "") -> Dict[str, Any]:
     """Return the manifest of a backup whose dump is on this host and whole.
 
     Args:
         paths: the app's files.
         wanted: its id; empty for the newest. One that was made of the state that a restore replaced is only taken by its id.
         fetch: whether one that is only off this host is fetched; else its id is all that is known of it.
+        installation: of the app, when not this one: its newest copy off the host, or the one that is wanted.
 
     Raises:
         ReleaseError: BACKUP_UNKNOWN, BACKUP_DAMAGED, or OFFSITE_FAILED.
     """
     if wanted and not _backup_store.is_id(wanted):
         raise ReleaseError("BACKUP_UNKNOWN", f"{wanted[:60]!r} is no id of a backup", "an id looks like 20260131T020000Z")
-    manifest = _local(paths, wanted)
+    manifest = _local(paths, wanted, installation)
+    offsite = None
     if manifest is None:
-        offsite = Offsite.of(paths)
+        offsite = Offsite.of(paths, installation)
         there = wanted or (offsite.newest() if offsite else None)
         if offsite and there and offsite.has(there):
             if not fetch:
                 return {"id": there}
             offsite.fetch(paths, there)
-            manifest = _local(paths, there)
+            manifest = _local(paths, there, installation)
     if manifest is None:
-        known = ", ".join(found["id"] for found in _backup_store.manifests(paths)[:SHOWN_LINES]) or "none"
-        raise ReleaseError("BACKUP_UNKNOWN", f"there is no backup {wanted or 'at all'} of {paths.app}", f"there are: {known}")
+        raise _unknown(paths, wanted, offsite)
     dump = _backup_store.dump_of(paths, manifest["id"])
     if dump.stat().st_size != manifest["bytes"] or _backup_store.sha256(dump) != manifest["sha256"]:
         raise _damaged(dump, "is not what was written: its checksum differs")
     return manifest
 
 
-def _local(paths: AppPaths, wanted: str) -> Optional[Dict[str, Any]]:
+def _unknown(paths: AppPaths, wanted: str, offsite: Optional[Offsite]) -> ReleaseError:
+    known = ", ".join(found["id"] for found in _backup_store.manifests(paths)[:SHOWN_LINES]) or "none"
+    whose = f" of the installation {offsite.installation}" if offsite else ""
+    others = [
+        f"the installation {name} has copies off this host, the newest is {newest}: -e backup_of={name}"
+        for name, newest in (offsite.others() if offsite else {}).items()
+    ]
+    what = f"there is no backup {wanted or 'at all'} of {paths.app}{whose}"
+    return ReleaseError("BACKUP_UNKNOWN", what, "choose another one" if others else f"there are: {known}", others)
+
+
+def _local(paths: AppPaths, wanted: str, installation: str) -> Optional[Dict[str, Any]]:
     found = _backup_store.manifests(paths)
     if not wanted:
-        return next((manifest for manifest in found if manifest["kind"] != "restore"), None)
+        mine = [installation] if installation else [None, _backup_state.settings(paths).get("installation")]
+        return next((manifest for manifest in found if manifest["kind"] != "restore" and manifest.get("installation") in mine), None)
     manifest = next((manifest for manifest in found if manifest["id"] == wanted), None)
+    if manifest and installation and manifest.get("installation") != installation:
+        what = f"the backup {wanted} on this host is not of the installation {installation}"
+        raise ReleaseError(
+            "BACKUP_UNKNOWN", what, f"choose another one, or move {_backup_store.dump_of(paths, wanted)} away with its manifest"
+        )
     if manifest is None and _backup_store.dump_of(paths, wanted).exists():
         raise _damaged(_backup_store.manifest_of(paths, wanted), "is damaged or gone")
     return manifest

@@ -23,6 +23,11 @@ options:
     description: Id of the backup; empty for the newest. One that an earlier restore made of what it replaced is only taken by its id.
     type: str
     default: ''
+  installation:
+    description:
+      - Which installation of the app the backup is of, when not of this one; the newest of its copies off the host, or O(backup).
+    type: str
+    default: ''
   into:
     description: Name of a new database to restore into, beside the live one; empty to replace the live one.
     type: str
@@ -124,7 +129,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Le
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
 
-OPTIONS = {**STAGE_OPTIONS, "backup": {"type": "str", "default": ""}, "into": {"type": "str", "default": ""}}
+OPTIONS = {**STAGE_OPTIONS, **{name: {"type": "str", "default": ""} for name in ("backup", "installation", "into")}}
 # Names that need no quotes.
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -138,7 +143,8 @@ def restore(stage: Stage) -> Result:
         if into:
             _check_name(database, into)
         with stage.steps.step("check"):
-            manifest = _backup_restore.obtain(stage.paths, stage.params["backup"], fetch=not stage.check_mode)
+            wanted, installation = stage.params["backup"], stage.params["installation"]
+            manifest = _backup_restore.obtain(stage.paths, wanted, not stage.check_mode, installation)
         if stage.check_mode:
             return {"changed": True, "backup": manifest["id"], "message": [f"backup {manifest['id']} would be restored"]}
         _backup_restore.require_space(database, manifest)

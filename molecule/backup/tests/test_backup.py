@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab import paths
+from lab import hostile_database, paths
 from lab.hosts import USER, Host
 from lab.story import App, Play, mixed_load_was_served
 
@@ -311,4 +311,29 @@ def test_a_damaged_backup_is_refused(app: App) -> None:
     assert "the last restore drill failed" in said(app.play("status").succeeded())
     app.on_host("sh", "-c", f"rm {folder(app)}/{newest}.*")
     app.play("restore_drill").succeeded()
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=120,
+    fault="a migration leaves functions, operators, casts, settings and CHECKs that whoever reads or restores the database runs",
+    code="–",
+    serves="the live release",
+    says="what a restore left out",
+)
+def test_nothing_that_a_migration_left_runs_as_a_superuser(app: App) -> None:
+    migrator = f"{app.name}_migrator"
+    # The migrator may not make it, so that no restore can.
+    app.sql("CREATE EXTENSION pg_stat_statements")
+    with hostile_database.planted(app):
+        app.play("backup").succeeded()
+        app.play("restore_drill").succeeded()
+        restore(app).succeeded()
+        app.play("provision").succeeded()
+        # The generated column was made by a function that finds what it needs by search_path only.
+        assert hostile_database.run_as(app, migrator, "SELECT plain FROM public.traps ORDER BY id") == "cafe\nthe"
+    assert hostile_database.roles_that_ran(app) == {migrator}
+    assert app.sql("SELECT rolname FROM pg_roles WHERE rolsuper") == "postgres"
+    app.sql("DROP EXTENSION pg_stat_statements")
+    app.settle()
     app.assert_tidy()

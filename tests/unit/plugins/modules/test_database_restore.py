@@ -60,7 +60,7 @@ def done(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_is_replaced_is_backed_up_first(host: Host, done: list[str]) -> None:
     host.serves("v1")
     host.answers.direct = [good("r1")]
-    result = restore(host.stage(backup="", into=""))
+    result = restore(host.stage(backup="", installation="", into=""))
     assert done == ["backup", "restore", "swap"]
     told = {key: result[key] for key in ("backup", "rows", "rows_before", "replaced", "kept", "ready", "maintenance")}
     assert told == {
@@ -85,13 +85,13 @@ def test_what_is_replaced_is_backed_up_first(host: Host, done: list[str]) -> Non
 
 
 def test_with_nothing_live_users_miss_nothing(host: Host, done: list[str]) -> None:
-    assert restore(host.stage(backup="", into=""))["maintenance"] == "off"
+    assert restore(host.stage(backup="", installation="", into=""))["maintenance"] == "off"
 
 
 def test_users_stay_out_while_the_release_cannot_live_with_it(host: Host, done: list[str]) -> None:
     host.serves("v1", "v2")
     host.answers.direct = [BUSY]
-    result = restore(host.stage(backup="", into=""))
+    result = restore(host.stage(backup="", installation="", into=""))
     assert (result["ready"], result["maintenance"]) == (False, "on")
     text = "\n".join(result["message"])
     assert "r2 is not ready with it: NOT_READY" in text and "the backup is at 0001" in text
@@ -102,15 +102,15 @@ def test_users_stay_out_while_the_release_cannot_live_with_it(host: Host, done: 
 def test_beside_the_live_database(host: Host, done: list[str], into: str, code: str | None) -> None:
     if code:
         with fails(code):
-            restore(host.stage(backup="", into=into))
+            restore(host.stage(backup="", installation="", into=into))
         assert not done
     else:
-        result = restore(host.stage(backup="", into=into))
+        result = restore(host.stage(backup="", installation="", into=into))
         assert done == ["restore", "rename"] and (result["maintenance"], result["replaced"]) == ("off", None)
 
 
 def test_in_check_mode_nothing_is_done(host: Host, done: list[str]) -> None:
-    assert restore(host.stage(check_mode=True, backup="", into=""))["changed"] is True
+    assert restore(host.stage(check_mode=True, backup="", installation="", into=""))["changed"] is True
     assert not done
 
 
@@ -122,5 +122,5 @@ def test_when_it_fails_the_live_database_stays(host: Host, done: list[str], monk
 
     monkeypatch.setattr(_backup_restore, "restored", restored)
     with fails("RESTORE_FAILED"):
-        restore(host.stage(backup="", into=""))
+        restore(host.stage(backup="", installation="", into=""))
     assert done == ["backup"]

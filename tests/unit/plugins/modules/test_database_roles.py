@@ -16,6 +16,7 @@ PARAMS: dict[str, Any] = {
     "migrator_password": "m-secret",
     "user": "shop",
     "user_password": "u-secret",
+    "version_table": "alembic_version",
     "settings": {"lock_timeout": "5s", "work_mem": 8},
 }
 FOUND = [
