@@ -104,6 +104,16 @@ class Candidate:
                 done.err.splitlines()[-15:],
             )
 
+    def restart(self) -> None:
+        """Start what runs of the release again, so that none of its pools holds a connection to a database that was replaced.
+
+        Raises:
+            ReleaseError: DOCKER_FAILED.
+        """
+        for container in _docker.containers(self.paths.app, self.id):
+            if container["State"]["Running"]:
+                _docker.restart(container["Id"])
+
     def keep_running(self) -> None:
         """Have the engine start the release again after a crash or a reboot."""
         for container in _docker.containers(self.paths.app, self.id):

@@ -14,6 +14,8 @@ description:
     backup's manifest says. Only when all is the same, the live database and the new one are renamed, both in one transaction.
   - The old one is kept as C(<name>_before_<time>) until the next restore. The state that is replaced is backed up first.
   - A backup that is only off this host is fetched.
+  - The live release's containers are started again before it is asked whether it is ready, so that no pool of connections is left over
+    from the replaced database.
   - Whoever dies, there is the old database or the restored one. What was half restored is dropped by the next run.
   - No release is under way meanwhile. Put users to the maintenance page first - what they write until the end of this is lost.
 extends_documentation_fragment:
@@ -114,6 +116,7 @@ serving:
   type: str
 """
 
+import contextlib
 import re
 import time
 from typing import Any, Dict, List, Optional
@@ -201,6 +204,8 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
         )
     message += _left_out(copy)
     message += [f"Dropped: {gone}, kept by an earlier restore" for gone in dropped]
+    with stage.steps.step("restart"):
+        _restart(stage.paths)
     with stage.steps.step("ready"):
         problem = _problem(stage.paths, manifest)
     return {
@@ -215,6 +220,13 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
 
 def _left_out(copy: _backup_restore.Restored) -> List[str]:
     return [f"Left out, because the schema's owner may not make it: {line}" for line in copy.left_out]
+
+
+def _restart(paths: AppPaths) -> None:
+    live = read_route(paths)
+    if live is not None and has_record(paths, live):
+        with contextlib.suppress(ReleaseError):  # whether it is ready is what is asked next
+            Candidate(paths, live).restart()
 
 
 def _problem(paths: AppPaths, manifest: Dict[str, Any]) -> List[str]:

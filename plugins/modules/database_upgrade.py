@@ -145,7 +145,7 @@ def finish(stage: Stage) -> Result:
     live = read_route(stage.paths)
     if live is not None:
         with stage.steps.step("ready"):
-            Candidate(stage.paths, live).await_ready()
+            _await_again(stage, live, restart=begun is not None)
     return {"changed": _upgrade.finish(stage.paths) is not None}
 
 
@@ -157,8 +157,15 @@ def revert(stage: Stage) -> Result:
     if entry is not None and live is not None:
         # Users are let in again next. Whether the app is well is not what an upgrade is about.
         with stage.steps.step("ready"), contextlib.suppress(ReleaseError):
-            Candidate(stage.paths, live).await_ready()
+            _await_again(stage, live, restart=True)
     return {"changed": entry is not None}
+
+
+def _await_again(stage: Stage, live: str, restart: bool) -> None:
+    release = Candidate(stage.paths, live)
+    if restart:  # its pools hold connections to the server that was replaced
+        release.restart()
+    release.await_ready()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ short_description: Choose the release to roll back to
 version_added: 1.0.0
 description:
   - Takes the right to release and chooses the release that was live before the live one, or the one asked for.
+  - Refuses a release whose password for a data service was changed since; its tag can be deployed again with that of today.
   - Compares what it was made for with what the database is at. Migrations in between that it may not be able to live with refuse the
     rollback.
   - Pulls its image again, by digest, when it is gone from the host. Its configuration is the one it ran with.
@@ -75,7 +76,7 @@ serving:
 import contextlib
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight, _schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight, _rotation, _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described, find_database
@@ -130,10 +131,31 @@ def _chosen(stage: Stage, ledger: Ledger) -> Result:
             f"cannot roll back: {target.problem}",
             "see playbooks/status.yml for the releases kept here, or deploy a tag",
         )
+    with stage.steps.step("secrets"):
+        _refuse_old_passwords(stage, str(live), target.record)
     with stage.steps.step("schema"):
         downgrade = _downgrade(stage, ledger, target.record)
     from_release = brief(find(ledger.releases, live))
     return {"changed": True, "release": brief(target.record), "from_release": from_release, "downgrade": downgrade}
+
+
+def _refuse_old_passwords(stage: Stage, live: str, target: Record) -> None:
+    """Check that the target does not bring back a password that was changed since.
+
+    Raises:
+        ReleaseError: ROLLBACK_SECRETS, which names the secrets.
+    """
+    if not has_record(stage.paths, live):
+        return
+    services = _rotation.accepted(stage.paths, find_database(stage.paths))
+    names = _rotation.outdated(_rotation.values(stage.paths, live), _rotation.values(stage.paths, target["id"]), services)
+    if names:
+        raise ReleaseError(
+            "ROLLBACK_SECRETS",
+            f"{target['id']} ({target['tag']}) has earlier values of {', '.join(names)}, which the data services do not accept any more: "
+            "its users would get errors",
+            f"deploy its image with the values of today: playbooks/deploy.yml -e image_tag={target['tag']}",
+        )
 
 
 def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[str, Any]]:

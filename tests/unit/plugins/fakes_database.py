@@ -29,7 +29,9 @@ class FakeDatabase:
 
     name = "shop"
     title = "shop-data-postgres-1"
+    user = "postgres"
     migrator = "shop_migrator"
+    container = "container-postgres"
 
     def __init__(self, note: Callable[[str, str], None]) -> None:
         self.note = note
@@ -42,6 +44,8 @@ class FakeDatabase:
         self.sessions: list[str] = []
         self.failing: dict[str, ReleaseError] = {}
         self.locked = False
+        # What the server keeps of the passwords of its roles.
+        self.verifiers: list[str] = []
         # Version tables that were made read-only for the app, with the revision that was in them then.
         self.protected: list[tuple[str, tuple[str, ...]]] = []
 
@@ -52,6 +56,11 @@ class FakeDatabase:
     def look(self, version_table: str) -> State:
         self._fail("look")
         return State(tuple(self.revision), self.tables, 1_000_000, tuple(self.invalid))
+
+    def query(self, sql: str, admin: bool) -> list[list[str]]:
+        assert "FROM pg_authid" in sql and admin
+        self._fail("query")
+        return [[verifier] for verifier in self.verifiers]
 
     def protect(self, version_table: str) -> None:
         self.protected.append((version_table, tuple(self.revision)))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _scram
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration
 from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
@@ -41,6 +42,22 @@ def test_a_bundle_that_was_edited_meanwhile_is_told(host: Host) -> None:
     stage = host.stage()
     assert choose(stage)["release"]["id"] == "r1"
     assert stage.warnings == [f"DRIFT: {host.paths.bundle('r1')}/app.env was edited since it was live"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_password_that_was_changed_since_is_not_brought_back(host: Host, check_mode: bool) -> None:
+    host.serves("v1", secrets={"database_password": "the-old-one", "other": "a"})
+    host.serves("v2", secrets={"database_password": "the-new-one", "other": "b"})
+    host.database.verifiers = [_scram.verifier("the-new-one")]
+    before = host.files()
+    with fails("ROLLBACK_SECRETS") as caught:
+        choose(host.stage(check_mode=check_mode))
+    assert "r1 (v1) has earlier values of database_password, which" in caught.value.what
+    assert "the-old-one" not in f"{caught.value.what}{caught.value.todo}{caught.value.details}"
+    assert caught.value.todo.endswith("-e image_tag=v1")
+    assert host.files() == before
+    host.database.failing["query"] = ReleaseError("DB_UNREACHABLE", "it is gone", "")
+    assert choose(host.stage(check_mode=check_mode))["release"]["id"] == "r1", "what cannot be told keeps nobody from going back"
 
 
 def test_nowhere_to_go_writes_nothing(host: Host) -> None:
