@@ -62,6 +62,7 @@ def test_what_is_replaced_is_backed_up_first(host: Host, done: list[str]) -> Non
     host.answers.direct = [good("r1")]
     result = restore(host.stage(backup="", installation="", into=""))
     assert done == ["backup", "restore", "swap"]
+    assert host.engine.told == ["restart container-r1"], "its pool has connections to the database that was replaced"
     told = {key: result[key] for key in ("backup", "rows", "rows_before", "replaced", "kept", "ready", "maintenance")}
     assert told == {
         "backup": BACKUP["id"],
