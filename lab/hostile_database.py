@@ -38,6 +38,7 @@ CREATE CAST (public.traps AS text) WITH FUNCTION public.trap_text(public.traps);
 CREATE FUNCTION public.on_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.canary('trigger'); RETURN NEW; END $$;
 CREATE TRIGGER noted BEFORE INSERT ON public.traps FOR EACH ROW EXECUTE FUNCTION public.on_row();
 ALTER TABLE public.traps ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.traps FORCE ROW LEVEL SECURITY;
 CREATE POLICY everybody ON public.traps USING (public.canary('policy'));
 CREATE MATERIALIZED VIEW public.trapped AS SELECT id FROM public.traps WHERE public.canary('materialized view');
 INSERT INTO public.traps (id, name) VALUES (1, 'café'), (2, 'thé');

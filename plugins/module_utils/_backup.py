@@ -134,7 +134,7 @@ def _require_space(paths: AppPaths, wanted: int) -> None:
 @contextmanager
 def _dumping(database: Database, snapshot: str, file: Path) -> Iterator[Tuple[subprocess.Popen[bytes], Any]]:
     options = ("--format=custom", "--compress=1", f"--snapshot={snapshot}", f"--lock-wait-timeout={TABLE_LOCK_MILLISECONDS}")
-    command = database.command("pg_dump", *options, purpose="backup")
+    command = database.command("pg_dump", *options, purpose="backup", whole=True)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(os.fdopen(handle, "wb"))

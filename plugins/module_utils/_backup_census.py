@@ -145,7 +145,7 @@ def moment(database: Database, name: Optional[str] = None) -> Iterator[Moment]:
     Raises:
         ReleaseError: DB_QUERY_FAILED with psql's words.
     """
-    command = database.command("psql", *PSQL, database=name, purpose="census")
+    command = database.command("psql", *PSQL, database=name, purpose="census", whole=True)
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
         session = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors))

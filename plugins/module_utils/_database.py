@@ -42,6 +42,8 @@ MIGRATION_LOCK = int.from_bytes(hashlib.sha256(b"fairlead.fastapi migration").di
 ELSEWHERE = "/run/fairlead"
 # Questions about the server itself are asked in this database, where neither the app nor its migrations can be.
 DESK = "postgres"
+# Made by provisioning: a member of the role that owns the schema, who sees all rows.
+READER = "fairlead_reader"
 # Whatever a database's owner has set for sessions in it: names mean PostgreSQL's own functions and operators, quotes are quotes.
 ADMIN_OPTIONS = "-c search_path=pg_catalog -c standard_conforming_strings=on"
 # Rows as CSV on standard output; the first error ends it.
@@ -137,6 +139,7 @@ class Database:
         purpose: str = "question",
         seconds: float = LONGEST_SECONDS,
         admin: bool = False,
+        whole: bool = False,
     ) -> List[str]:
         """Return the argument list that runs a program of PostgreSQL; standard input and output are the program's own.
 
@@ -147,13 +150,15 @@ class Database:
             purpose: what its session is called, after `SESSION_NAME`.
             seconds: after which it is ended, also when nobody waits for it any more.
             admin: as the superuser where the server runs here; then in `DESK`, unless another database is named.
+            whole: as the role that sees all rows of the owner's tables, where the server runs here.
         """
         name = database or (DESK if admin and self.container else self.name)
         named = [] if "--list" in arguments else [f"--dbname=dbname={_quoted(name)}"]
         words = ["timeout", "-k", "5", f"{seconds:g}", program, *named, *arguments]
         session = ["--env", f"PGAPPNAME={SESSION_NAME}{purpose}"]
         if self.container is not None:
-            role = ["--env", f"PGUSER={self.user}", "--env", f"PGOPTIONS={ADMIN_OPTIONS}"] if admin else ["--env", f"PGUSER={self.owner}"]
+            user = self.user if admin else READER if whole else self.owner
+            role = ["--env", f"PGUSER={user}", *(["--env", f"PGOPTIONS={ADMIN_OPTIONS}"] if admin else [])]
             return ["docker", "exec", "--interactive", *role, *session, self.container, *words]
         files = f"type=bind,source={AppPaths(self.app).database},target={ELSEWHERE},readonly"
         confined = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=0:0", "--memory=512m")

@@ -20,6 +20,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import Re
 RESTORE_SECONDS = 6 * 3600.0
 ANALYZE_SECONDS = 3600.0
 LEND_SECONDS = 120.0
+POST_DATA = "post-data"
 SHOWN_LINES = 10
 SHOWN_CHARACTERS = 160
 # What holds no data of the app's, and what a role without special rights cannot make. An extension that something needs is missed there.
@@ -58,7 +59,7 @@ def restore_dump(database: Database, name: str, dump: Path) -> List[str]:
             # Functions are there now and find what they need, and with them what could not be made before.
             left_out, wrong = _read(database, name, content, "pre-data", again=True)
             borrowers += _lend(database, name)
-        for section in ("data", "post-data"):
+        for section in ("data", POST_DATA):
             if wrong:
                 raise failed("pg_restore failed", wrong[:SHOWN_LINES])
             more, wrong = _read(database, name, content, section)
@@ -72,7 +73,8 @@ def restore_dump(database: Database, name: str, dump: Path) -> List[str]:
 
 def _read(database: Database, name: str, content: BinaryIO, section: str, again: bool = False) -> Tuple[List[str], List[str]]:
     """Restore one section of a dump; return what was left out and what went wrong."""
-    words = (f"--section={section}", "--no-owner")
+    # A materialized view is filled by its owner, who sees as many rows of a table with FORCE ROW LEVEL SECURITY as in the live database.
+    words = (f"--section={section}", "--no-owner", *(["--enable-row-security"] if section == POST_DATA else []))
     command = database.command("pg_restore", *words, database=name, purpose="restore", seconds=RESTORE_SECONDS)
     content.seek(0)
     with tempfile.TemporaryFile() as said:

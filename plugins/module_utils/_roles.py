@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _scram, _version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import READER
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK
 from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier, literal
 
 SUPERUSER = "postgres"
 ATTRIBUTES = frozenset({"LOGIN", "INHERIT"})
-_ATTRIBUTES = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+_ATTRIBUTES = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {}"
+# Dumps and counts what belongs to the migrator, also where a table shows its owner only some of its rows. It has no password.
+READER_ATTRIBUTES = ATTRIBUTES | {"BYPASSRLS"}
 # How long provisioning waits for a lock: longer, and the app's own queries would queue up behind it.
 LOCK_SECONDS = 5
 
@@ -35,19 +38,23 @@ DEFAULTS = {"TABLES": _DML, "SEQUENCES": GRANTS["SEQUENCE"], "FUNCTIONS": GRANTS
 _TABLES = frozenset({"VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
 
 # Rows: role, name, attributes, verifier | setting, name=value | object, kind, name, owner, of the app's role, of PUBLIC
-#       | default, kind, of the app's role, of PUBLIC | open, name of a database that PUBLIC may use.
+#       | default, kind, of the app's role, of PUBLIC | open, name of a database that PUBLIC may use
+#       | reads, name of a role that the reader is a member of.
 # What belongs to an extension is left to it.
 _STATE = """
 SELECT 'role', rolname, concat_ws(' ', CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolinherit THEN 'INHERIT' END,
          CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
          CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END), rolpassword
-FROM pg_authid WHERE rolname IN ({superuser}, {migrator}, {user});
+FROM pg_authid WHERE rolname IN ({superuser}, {migrator}, {user}, {reader});
 
 SELECT 'setting', unnest(setconfig) FROM pg_db_role_setting
 WHERE setdatabase = 0 AND setrole = (SELECT oid FROM pg_roles WHERE rolname = {migrator});
 
 SELECT 'member', of.rolname FROM pg_auth_members m JOIN pg_roles of ON of.oid = m.roleid JOIN pg_roles who ON who.oid = m.member
 WHERE who.rolname = {user} AND of.rolname IN ({superuser}, {migrator});
+
+SELECT 'reads', of.rolname FROM pg_auth_members m JOIN pg_roles of ON of.oid = m.roleid JOIN pg_roles who ON who.oid = m.member
+WHERE who.rolname = {reader};
 
 SELECT DISTINCT 'open', datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
 WHERE datname IN ('postgres', 'template1') AND grantee = 0 ORDER BY 2;
@@ -169,6 +176,7 @@ class State:
     defaults: Mapping[str, FrozenSet[str]] = field(default_factory=dict)
     public_defaults: Mapping[str, FrozenSet[str]] = field(default_factory=dict)
     open_databases: Sequence[str] = ()
+    read: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -184,12 +192,12 @@ class Statement:
 
 def question(migrator: str, user: str) -> str:
     """Return the SQL that asks for the state; `state` reads its rows."""
-    return _STATE.format(superuser=literal(SUPERUSER), migrator=literal(migrator), user=literal(user))
+    return _STATE.format(superuser=literal(SUPERUSER), migrator=literal(migrator), user=literal(user), reader=literal(READER))
 
 
 def state(rows: Sequence[Sequence[str]]) -> State:
     """Return what the rows say."""
-    of = {kind: [row[1:] for row in rows if row[0] == kind] for kind in ("role", "setting", "member", "object", "default", "open")}
+    of = {kind: [row[1:] for row in rows if row[0] == kind] for kind in ("role", "setting", "member", "object", "default", "open", "reads")}
     return State(
         {name: Known(frozenset(attributes.split()), stored) for name, attributes, stored in of["role"]},
         dict(_assignment(row[0]) for row in of["setting"]),
@@ -198,13 +206,14 @@ def state(rows: Sequence[Sequence[str]]) -> State:
         {kind: _words(user) for kind, user, _ in of["default"]},
         {kind: _words(public) for kind, _, public in of["default"]},
         [row[0] for row in of["open"]],
+        [row[0] for row in of["reads"]],
     )
 
 
 def changes(found: State, wanted: Wanted) -> List[Statement]:
     """Return the statements that make of what was found what is wanted; none when it is so already."""
     migrator, user = identifier(wanted.migrator.name), identifier(wanted.user.name)
-    statements = [*_role_changes(found, wanted.migrator), *_role_changes(found, wanted.user)]
+    statements = [*_role_changes(found, wanted.migrator), *_role_changes(found, wanted.user), *_reader_changes(found, wanted.migrator)]
     if found.roles[SUPERUSER].verifier:
         # Nobody needs one: it is only used inside the container, over the socket.
         statements.append(Statement(f"ALTER ROLE {identifier(SUPERUSER)} PASSWORD NULL;"))
@@ -243,13 +252,24 @@ def script(statements: Sequence[Statement]) -> str:
     return "\n".join(lines)
 
 
+def _reader_changes(found: State, migrator: Role) -> List[Statement]:
+    statements = _attribute_changes(found, READER, READER_ATTRIBUTES)
+    if migrator.name not in found.read:
+        statements.append(Statement(f"GRANT {identifier(migrator.name)} TO {identifier(READER)};"))
+    return statements
+
+
+def _attribute_changes(found: State, name: str, attributes: FrozenSet[str]) -> List[Statement]:
+    known = found.roles.get(name)
+    if known is not None and known.attributes == attributes:
+        return []
+    words = _ATTRIBUTES.format("BYPASSRLS" if "BYPASSRLS" in attributes else "NOBYPASSRLS")
+    return [Statement(f"{'CREATE' if known is None else 'ALTER'} ROLE {identifier(name)} {words};")]
+
+
 def _role_changes(found: State, role: Role) -> List[Statement]:
     known, name = found.roles.get(role.name), identifier(role.name)
-    statements = []
-    if known is None:
-        statements.append(Statement(f"CREATE ROLE {name} {_ATTRIBUTES};"))
-    elif known.attributes != ATTRIBUTES:
-        statements.append(Statement(f"ALTER ROLE {name} {_ATTRIBUTES};"))
+    statements = _attribute_changes(found, role.name, ATTRIBUTES)
     if known is None or not _scram.matches(role.password, known.verifier):
         made = f"ALTER ROLE {name} PASSWORD {{}};"
         statements.append(Statement(made.format(literal(_scram.verifier(role.password))), made.format(literal(MASK))))

@@ -13,6 +13,7 @@ description:
   - In the PostgreSQL that the role C(data_services) runs, makes O(migrator), which owns the database and all that is in it, and
     O(user), which can read and write the data and nothing else - no C(CREATE), C(ALTER), C(DROP), C(TRUNCATE), no temporary tables.
     Everybody else can do nothing. The table of the schema's revision is only read by O(user).
+  - Makes C(fairlead_reader), a member of O(migrator) that sees all rows and has no password, for backups.
   - Takes from everybody the right to connect to the databases C(postgres) and C(template1), where the superuser asks about the server.
   - What O(migrator) makes later is granted to O(user) by default privileges. What somebody else made in the database is given to
     O(migrator).

@@ -114,6 +114,10 @@ def test_a_timer_makes_backups_that_are_proved_under_load(app: App, taken: dict[
     assert app.on_host("systemctl", "is-enabled", timer).strip() == "enabled"
     assert app.on_host("systemctl", "is-active", timer).strip() == "active"
     assert state(app) == ("inactive", "0")
+    drill = f"fairlead-drill-{app.name}"
+    assert app.on_host("systemctl", "is-active", f"{drill}.timer").strip() == "active"
+    app.on_host("systemctl", "start", f"{drill}.service")
+    assert "the newest proved by a restore drill" in said(app.play("status").succeeded())
     assert (taken["kind"], taken["revision"], taken["release"]) == ("scheduled", [app.revision], app.live)
     assert set(taken["tables"]) == {"public.alembic_version", "public.items"} and taken["tables"]["public.items"]["rows"] > 0
     dump = f"{folder(app)}/{taken['id']}.dump"
@@ -332,7 +336,7 @@ def test_nothing_that_a_migration_left_runs_as_a_superuser(app: App) -> None:
         app.play("provision").succeeded()
         # The generated column was made by a function that finds what it needs by search_path only.
         assert hostile_database.run_as(app, migrator, "SELECT plain FROM public.traps ORDER BY id") == "cafe\nthe"
-    assert hostile_database.roles_that_ran(app) == {migrator}
+    assert hostile_database.roles_that_ran(app) == {migrator, "fairlead_reader"}
     assert app.sql("SELECT rolname FROM pg_roles WHERE rolsuper") == "postgres"
     app.sql("DROP EXTENSION pg_stat_statements")
     app.settle()

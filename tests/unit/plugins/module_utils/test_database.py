@@ -58,7 +58,12 @@ def test_a_superuser_sees_no_names_but_postgresqls_own(database: str | None, whe
     assert words[-1] == f"--dbname=dbname='{where}'"
 
 
+def test_all_rows_are_seen_by_a_role_that_owns_nothing() -> None:
+    assert "PGUSER=fairlead_reader" in HERE.command("pg_dump", whole=True)
+
+
 def test_elsewhere_nobody_is_a_superuser() -> None:
+    assert ELSEWHERE.command("psql", whole=True) == ELSEWHERE.command("psql")
     assert ELSEWHERE.command("psql", admin=True) == ELSEWHERE.command("psql")
 
 

@@ -23,7 +23,9 @@ DONE = State(
         "postgres": Known(frozenset({"LOGIN", "SUPERUSER"}), ""),
         "shop_migrator": Known(_roles.ATTRIBUTES, MIGRATOR),
         "shop": Known(_roles.ATTRIBUTES, USER),
+        "fairlead_reader": Known(_roles.READER_ATTRIBUTES, ""),
     },
+    read=["shop_migrator"],
     settings=SETTINGS,
     things=[thing("DATABASE", "shop"), thing("SCHEMA", "public"), thing("TABLE", "public.items"), thing("LINKED SEQUENCE", "public.ids")],
     defaults=_roles.DEFAULTS,
@@ -49,16 +51,18 @@ def test_at_first_all_is_made() -> None:
     )
     made = changed(first)
     attributes = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-    assert made[:7] == [
+    assert made[:9] == [
         f'CREATE ROLE "shop_migrator" {attributes};',
         f"ALTER ROLE \"shop_migrator\" PASSWORD '{MASK}';",
         f'CREATE ROLE "shop" {attributes};',
         f"ALTER ROLE \"shop\" PASSWORD '{MASK}';",
+        f'CREATE ROLE "fairlead_reader" {attributes.replace("NOBYPASSRLS", "BYPASSRLS")};',
+        'GRANT "shop_migrator" TO "fairlead_reader";',
         'ALTER ROLE "postgres" PASSWORD NULL;',
         'ALTER ROLE "shop_migrator" SET "lock_timeout" = \'5s\';',
         'ALTER ROLE "shop_migrator" SET "statement_timeout" = \'15min\';',
     ]
-    assert made[7:13] == [
+    assert made[9:15] == [
         'ALTER DATABASE shop OWNER TO "shop_migrator";',
         'REVOKE ALL ON DATABASE shop FROM PUBLIC, "shop";',
         'GRANT CONNECT ON DATABASE shop TO "shop";',
@@ -66,7 +70,7 @@ def test_at_first_all_is_made() -> None:
         'REVOKE ALL ON SCHEMA public FROM PUBLIC, "shop";',
         'GRANT USAGE ON SCHEMA public TO "shop";',
     ]
-    assert [line.split(" ON ")[1].split(" ")[0] for line in made[13:] if "GRANT" in line] == ["TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"]
+    assert [line.split(" ON ")[1].split(" ")[0] for line in made[15:] if "GRANT" in line] == ["TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"]
 
 
 def test_the_server_is_told_what_was_made_of_a_password_and_nobody_else_is() -> None:
@@ -170,10 +174,11 @@ def test_rows_are_read() -> None:
             ["object", "TABLE", 'public."T x"', "postgres", "SELECT,INSERT", ""],
             ["default", "TABLES", "SELECT", ""],
             ["open", "postgres"],
+            ["reads", "shop_migrator"],
         ]
     )
     assert state.roles == {"postgres": Known(frozenset({"LOGIN", "INHERIT", "SUPERUSER"}), "")}
     assert (state.settings, state.memberships) == ({"search_path": "a=b"}, ["shop_migrator"])
-    assert state.open_databases == ["postgres"]
+    assert (state.open_databases, state.read) == (["postgres"], ["shop_migrator"])
     assert state.things == [Thing("TABLE", 'public."T x"', "postgres", frozenset({"SELECT", "INSERT"}), NOTHING)]
     assert (state.defaults, state.public_defaults) == ({"TABLES": frozenset({"SELECT"})}, {"TABLES": NOTHING})

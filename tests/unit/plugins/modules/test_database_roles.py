@@ -23,6 +23,8 @@ FOUND = [
     ["role", "postgres", "LOGIN INHERIT SUPERUSER", ""],
     ["role", "shop_migrator", "LOGIN INHERIT", _scram.verifier("m-secret")],
     ["role", "shop", "LOGIN INHERIT CREATEDB", _scram.verifier("u-secret")],
+    ["role", "fairlead_reader", "LOGIN INHERIT BYPASSRLS", ""],
+    ["reads", "shop_migrator"],
     ["setting", "lock_timeout=5s"],
     ["setting", "work_mem=8"],
     *(["default", kind, ",".join(privileges), ""] for kind, privileges in _roles.DEFAULTS.items()),
