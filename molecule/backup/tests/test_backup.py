@@ -133,7 +133,14 @@ def test_copies_off_the_host_are_encrypted_and_come_back(app: App, taken: dict[s
     reader = f"docker exec -i {app.name}-data-postgres-1 pg_restore --file=-"
     assert CANARY in app.on_host("sh", "-c", f"{reader} < {folder(app)}/{taken['id']}.dump")
     app.on_host("sh", "-c", f"rm {folder(app)}/{taken['id']}.*")
-    app.play("restore", backup=taken["id"], into="backup_look").succeeded()
+    # Of another installation of the app, none is taken that was not named.
+    set_up(app, installation="staging.lab")
+    refused = restore(app).failed_with("BACKUP_UNKNOWN")
+    assert f"the installation {app.domain} has copies off this host, the newest is {taken['id']}: -e backup_of={app.domain}" in said(
+        refused
+    )
+    app.play("restore", backup_of=app.domain, into="backup_look").succeeded()
+    set_up(app, installation=app.domain)
     assert databases(app) == ["backup", "backup_look"]
     assert has(app, CANARY, "backup_look") and manifests(app) == [taken]
     app.sql("DROP DATABASE backup_look")
@@ -247,6 +254,19 @@ def test_a_backup_that_fails_is_told(app: App, fault: Fault, code: str, says: st
     assert not app.on_host("find", folder(app), "-name", ".*.partial").split()
     assert scheduled(app)["ok"]
     assert state(app) == ("inactive", "0")
+
+
+@pytest.mark.fault(
+    row=125,
+    fault="the address of copies off the host has a password in it",
+    code="CONFIG",
+    serves="the live release",
+    says="where it belongs",
+)
+def test_a_password_in_the_address_of_copies_is_refused(app: App) -> None:
+    address = {"db_backup_restic_repository": "rest:https://shop:planted-word@backup.example.com/shop"}
+    play = app.play("backup", "--diff", **address).failed_with("CONFIG")
+    assert "planted-word" not in play.output and "RESTIC_REST_PASSWORD" in play.output
 
 
 @pytest.mark.parametrize("variables", [{}, {"confirm": "shop"}])
