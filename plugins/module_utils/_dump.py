@@ -63,7 +63,7 @@ def restore_dump(database: Database, name: str, dump: Path) -> List[str]:
             if wrong:
                 raise failed("pg_restore failed", wrong[:SHOWN_LINES])
             more, wrong = _read(database, name, content, section)
-            left_out += more
+            left_out = left_out + more
     if wrong:
         raise failed("pg_restore failed", wrong[:SHOWN_LINES])
     _alter(database, name, borrowers, "RESET search_path")

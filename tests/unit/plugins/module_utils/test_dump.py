@@ -1,7 +1,13 @@
 """What pg_restore said: what can be done without, and what is a restore that failed."""
 
+from pathlib import Path
+
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _dump
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._dump import judged
+from fakes import fails
+from fakes_backup import DATABASE
 
 
 def said(*problems: tuple[str, str], ignored: int | None = None) -> str:
@@ -62,3 +68,55 @@ def test_words_that_are_not_understood_are_no_restore(code: int, words: str) -> 
 def test_a_copy_that_fails_is_told() -> None:
     words = 'pg_restore: error: COPY failed for table "a": ERROR:  value too long\nCONTEXT:  COPY a, line 1\n'
     assert judged(1, f"{words}pg_restore: warning: errors ignored on restore: 1\n")[1] == ["value too long"]
+
+
+class Restore:
+    """Sections that leave these words, one after the other; notes what was done, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *reads: tuple[list[str], list[str]]) -> None:
+        self.done: list[str] = []
+        self._reads = list(reads)
+        monkeypatch.setattr(_dump, "_read", self.read)
+        monkeypatch.setattr(Database, "query", self.query)
+
+    def read(self, _: Database, __: str, ___: object, section: str, again: bool = False) -> tuple[list[str], list[str]]:
+        self.done.append(f"{section} again" if again else section)
+        return self._reads.pop(0)
+
+    def query(self, sql: str, seconds: float, database: str) -> list[list[str]]:
+        assert database == "shop_restore"
+        self.done += ["lend" for _ in range(sql.count("FROM CURRENT"))] + ["reset" for _ in range(sql.count("RESET search_path"))]
+        # What has a search_path now is not asked for again.
+        return [["public.f(text)"]] if "regprocedure" in sql and "lend" not in self.done else []
+
+
+FINE: tuple[list[str], list[str]] = ([], [])
+
+
+def test_functions_have_a_search_path_only_while_a_restore_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore = Restore(monkeypatch, FINE, FINE, (["COPY srs"], []))
+    dump = tmp_path / "a.dump"
+    dump.touch()
+    assert _dump.restore_dump(DATABASE, "shop_restore", dump) == ["COPY srs"]
+    assert restore.done == ["pre-data", "lend", "data", "post-data", "reset"]
+
+
+def test_what_a_function_was_missed_for_is_made_once_it_finds_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore = Restore(monkeypatch, (["CREATE EXTENSION x"], ["CREATE TABLE a"]), (["CREATE EXTENSION x"], []), FINE, FINE)
+    dump = tmp_path / "a.dump"
+    dump.touch()
+    assert _dump.restore_dump(DATABASE, "shop_restore", dump) == ["CREATE EXTENSION x"], "told once"
+    assert restore.done == ["pre-data", "lend", "pre-data again", "data", "post-data", "reset"]
+
+
+@pytest.mark.parametrize("failing", range(1, 4))
+def test_what_goes_wrong_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+    broken: tuple[list[str], list[str]] = ([], ["CREATE TABLE a: type b does not exist"])
+    reads = [broken, *[FINE] * (failing - 1), broken]
+    restore = Restore(monkeypatch, *reads)
+    dump = tmp_path / "a.dump"
+    dump.touch()
+    with fails("RESTORE_FAILED") as caught:
+        _dump.restore_dump(DATABASE, "shop_restore", dump)
+    assert caught.value.details == broken[1]
+    assert restore.done[-1] == ("pre-data again", "data", "post-data")[failing - 1]
