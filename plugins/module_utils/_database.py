@@ -76,8 +76,8 @@ WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigi
 """
 _LOCK_HOLDER = (
     """
-SELECT format('pid %s (%s, %s) since %s', a.pid, usename, coalesce(nullif(application_name, ''), 'no name'),
-              to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')),
+SELECT format('pid %s (%s, %s)%s', a.pid, usename, coalesce(nullif(application_name, ''), 'no name'),
+              to_char(backend_start, '" since "YYYY-MM-DD HH24:MI:SS TZ')),
        CASE WHEN usename <> current_user
             THEN format('a role that migrates nothing; to end its session: SELECT pg_terminate_backend(%s);', a.pid) END
 """
