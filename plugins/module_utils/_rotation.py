@@ -53,6 +53,11 @@ def accepted(paths: AppPaths, database: Optional[Database]) -> List[Accepts]:
     return found
 
 
+def changed(live: Mapping[str, str], target: Mapping[str, str]) -> List[str]:
+    """Return the names that both releases have, with different values."""
+    return [name for name in sorted({*live} & {*target}) if live[name] != target[name]]
+
+
 def outdated(live: Mapping[str, str], target: Mapping[str, str], services: Sequence[Accepts]) -> List[str]:
     """Return the names of what a service accepts from the live release and would not accept from the target.
 
@@ -61,8 +66,8 @@ def outdated(live: Mapping[str, str], target: Mapping[str, str], services: Seque
         target: values of the release to go back to by name.
         services: what tells the passwords that are accepted now, one for each account.
     """
-    changed = [name for name in sorted({*live} & {*target}) if live[name] != target[name]]
-    return [name for name in changed if any(_is_accepted(live[name], by) and not _is_accepted(target[name], by) for by in services)]
+    names = changed(live, target)
+    return [name for name in names if any(_is_accepted(live[name], by) and not _is_accepted(target[name], by) for by in services)]
 
 
 def _is_accepted(value: str, accepts: Accepts) -> bool:

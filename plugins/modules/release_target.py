@@ -77,7 +77,7 @@ import contextlib
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _drift, _preflight, _rotation, _schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_secrets
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -147,8 +147,15 @@ def _refuse_old_passwords(stage: Stage, live: str, target: Record) -> None:
     """
     if not has_record(stage.paths, live):
         return
-    services = _rotation.accepted(stage.paths, find_database(stage.paths))
-    names = _rotation.outdated(_rotation.values(stage.paths, live), _rotation.values(stage.paths, target["id"]), services)
+    database = find_database(stage.paths)
+    then, now = _rotation.values(stage.paths, target["id"]), _rotation.values(stage.paths, live)
+    names = _rotation.outdated(now, then, _rotation.accepted(stage.paths, database))
+    changed = [name for name in _rotation.changed(now, then) if name in read_secrets(stage.paths, live)]
+    if changed and not names and database is not None and database.container is None:
+        stage.warnings.append(
+            f"SECRETS_CHANGED: {target['id']} has earlier values of {', '.join(changed)}; whether the database elsewhere still accepts "
+            "them is not known here"
+        )
     if names:
         raise ReleaseError(
             "ROLLBACK_SECRETS",

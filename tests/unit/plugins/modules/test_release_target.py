@@ -60,6 +60,16 @@ def test_a_password_that_was_changed_since_is_not_brought_back(host: Host, check
     assert choose(host.stage(check_mode=check_mode))["release"]["id"] == "r1", "what cannot be told keeps nobody from going back"
 
 
+def test_of_a_database_elsewhere_a_changed_secret_is_warned_of(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.serves("v1", secrets={"database_password": "the-old-one", "same": "a"})
+    host.serves("v2", secrets={"database_password": "the-new-one", "same": "a"})
+    monkeypatch.setattr(host.database, "container", None)
+    stage = host.stage()
+    assert choose(stage)["release"]["id"] == "r1"
+    (warning,) = stage.warnings
+    assert warning.startswith("SECRETS_CHANGED: r1 has earlier values of database_password; ")
+
+
 def test_nowhere_to_go_writes_nothing(host: Host) -> None:
     host.serves("v1")
     before = host.files()
