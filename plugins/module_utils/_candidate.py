@@ -105,13 +105,15 @@ class Candidate:
             )
 
     def restart(self) -> None:
-        """Start what runs of the release again, so that none of its pools holds a connection to a database that was replaced.
+        """Start the release again, so that none of its pools holds a connection to a database that was replaced.
+
+        One that the replaced database had made end is started as well.
 
         Raises:
             ReleaseError: DOCKER_FAILED.
         """
         for container in _docker.containers(self.paths.app, self.id):
-            if container["State"]["Running"]:
+            if container["Config"]["Labels"].get("com.docker.compose.oneoff") != "True":
                 _docker.restart(container["Id"])
 
     def keep_running(self) -> None:

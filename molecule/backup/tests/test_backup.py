@@ -284,10 +284,12 @@ def test_the_live_database_goes_back_to_a_backup(app: App) -> None:
     # What runs that were killed left: nobody has to remove it.
     app.sql(f"CREATE DATABASE {app.name}_restore_20260101t000000z")
     app.on_host("touch", f"{folder(app)}/20260101T000000Z.dump")
-    before = app.fingerprint()
+    before, running = app.fingerprint(), app.running()
     app.play("restore", "--check").succeeded()
-    assert app.fingerprint() == before
+    assert (app.fingerprint(), app.running()) == (before, running)
     play = restore(app).succeeded()
+    again = app.running()
+    assert again.keys() == running.keys() and all(again[name] != running[name] for name in again), "no pool is left from before"
     assert has(app, "before") and not has(app, "after")
     _, kept = databases(app)
     assert kept.startswith("backup_before_") and has(app, "after", kept)
