@@ -23,6 +23,7 @@ SHOWN_LINES = 10
 INSTALLATION = "installation="
 # What copies without that tag are called.
 UNTOLD = "untold"
+_USER = re.compile(r"//[^/@]*:[^/]*@")
 _SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 CACHE = "/var/cache/fairlead-restic"
 
@@ -84,6 +85,11 @@ class Offsite:
         rules = [word for period, number in sorted(self.keep.items()) for word in (f"--keep-{period}", str(number))]
         if rules:
             self._restic("forget", "--quiet", "--tag", self._tags, "--group-by", "tags", *rules, "--prune")
+
+    @property
+    def shown(self) -> str:
+        """The repository as messages and logs show it. Settings may be older than the check of the address."""
+        return _USER.sub("//", self.repository)
 
     @property
     def _tags(self) -> str:
@@ -181,7 +187,7 @@ class Offsite:
         return (done.stdout or b"").decode(errors="replace")
 
     def _failed(self, words: Sequence[str], how: str, said: str) -> ReleaseError:
-        secrets = [*self.environment.values()]
+        secrets = [*self.environment.values(), *(found[2:-1] for found in _USER.findall(self.repository))]
         if self.password_file.exists():
             secrets.append(self.password_file.read_text(encoding="utf-8"))
         return ReleaseError(

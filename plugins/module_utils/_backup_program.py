@@ -89,7 +89,7 @@ def _copy(paths: AppPaths, identifier: str) -> Optional[str]:
         _backup_state.record(paths, "offsite", error)
         raise
     _backup_state.record(paths, "offsite", backup=identifier)
-    return offsite.repository
+    return offsite.shown
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -54,6 +54,22 @@ def test_an_installation_sees_its_own_copies_only(monkeypatch: pytest.MonkeyPatc
     assert offsite("new.example.com", *there, monkeypatch=monkeypatch).newest() is None
 
 
+@pytest.mark.parametrize(
+    ("repository", "shown"),
+    [
+        ("/srv/restic", "/srv/restic"),
+        ("sftp:backup@nas:/srv/restic", "sftp:backup@nas:/srv/restic"),
+        ("rest:https://shop:hidden-word@host:8000/shop", "rest:https://host:8000/shop"),
+        ("s3:https://s3.example.com:9000/bucket/a@b", "s3:https://s3.example.com:9000/bucket/a@b"),
+    ],
+)
+def test_no_password_of_an_address_is_shown(repository: str, shown: str) -> None:
+    there = Offsite("shop", PRODUCTION, repository, Path("/nowhere"), {}, {})
+    assert there.shown == shown
+    error = there._failed(["backup"], "failed", f"Fatal: unable to open {repository}")
+    assert "hidden-word" not in f"{error.what}{error.details}"
+
+
 def test_copies_of_others_are_not_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[str, ...]] = []
 
