@@ -6,7 +6,8 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -84,6 +85,23 @@ def url(app: str) -> str:
 def sql(app: str, statement: str) -> str:
     """Ask an app's database as the superuser, and return the bare answer."""
     return _psql(app, statement)
+
+
+@contextmanager
+def session(app: str, role: str, statement: str) -> Iterator[None]:
+    """A role has run a statement in an app's database, and its session stays open."""
+    command = ("psql", f"--username={role}", f"--dbname={app}", "--command", statement, "--command", "SELECT pg_sleep(600)")
+    docker("exec", "--detach", NAME, *command)
+    mine = f"usename = '{role}' AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while sql(app, f"SELECT count(*) FROM pg_stat_activity WHERE {mine}") == "0":
+        if time.monotonic() > deadline:
+            raise LabError(f"no session of {role} at {NAME}")
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        sql(app, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
 
 
 def _psql(database: str, script: str) -> str:

@@ -13,28 +13,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_census, _backup_state, _backup_store, _backup_volumes
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup_census,
+    _backup_state,
+    _backup_store,
+    _backup_volumes,
+    _version_table,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK, NOT_STARTED, Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import NOT_STARTED, Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now, sync_directory
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._state import write_state
 
-VERSION_TABLE = "alembic_version"
 DUMP_SECONDS = 6 * 3600.0
 LIST_SECONDS = 600.0
 # pg_dump gives up when a table stays locked for so long, instead of having the app's queries queue up behind it.
 TABLE_LOCK_MILLISECONDS = 60_000
 SHOWN_LINES = 10
-_MIGRATING = f"""
-SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
-  AND (classid::bigint << 32 | objid::bigint) = {MIGRATION_LOCK}::bigint
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
-"""
 
 
 def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] = None) -> Manifest:
@@ -51,7 +51,7 @@ def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] 
     """
     try:
         paths.backups.mkdir(mode=0o700, exist_ok=True)
-        busy = (lambda: database.query(_MIGRATING)[0][0] != "0") if kind == _backup_store.SCHEDULED else (lambda: False)
+        busy = database.is_migrating if kind == _backup_store.SCHEDULED else (lambda: False)
         with _told_as_failure(database), _backup_store.alone(paths, busy):
             _backup_store.remove_partial(paths)
             manifest = _take(paths, database, kind, release or read_route(paths))
@@ -94,6 +94,7 @@ def _take(paths: AppPaths, database: Database, kind: str, release: Optional[str]
             "seconds": round(time.monotonic() - started, 3),
             "at": at,
             "server_version": look.server,
+            "installation": _backup_state.settings(paths).get("installation"),
             "tables": tables,
             "volumes": volumes,
         }
@@ -112,7 +113,7 @@ def _told_as_failure(database: Database) -> Iterator[None]:
     try:
         yield
     except ReleaseError as error:
-        if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE"):
+        if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE", "VERSION_TABLE"):
             raise
         raise _failed(database, error.what, error.details) from error
 
@@ -144,7 +145,7 @@ def _require_space(paths: AppPaths, wanted: int) -> None:
 @contextmanager
 def _dumping(database: Database, snapshot: str, file: Path) -> Iterator[Tuple[subprocess.Popen[bytes], Any]]:
     options = ("--format=custom", "--compress=1", f"--snapshot={snapshot}", f"--lock-wait-timeout={TABLE_LOCK_MILLISECONDS}")
-    command = database.command("pg_dump", *options, purpose="backup")
+    command = database.command("pg_dump", *options, purpose="backup", whole=True)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(os.fdopen(handle, "wb"))
@@ -211,4 +212,4 @@ def version_table(paths: AppPaths) -> str:
     """Return the table that Alembic's revision is in, as the live release was told."""
     live = read_route(paths)
     told = read_record(paths, live)["settings"].get("migrate_version_table") if live and has_record(paths, live) else None
-    return told or VERSION_TABLE
+    return told or _version_table.DEFAULT

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import PSQL, Database, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -42,18 +43,16 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT pg_export_snapshot();
 """
 _LOOK = """
-SELECT to_regclass('{table}') IS NOT NULL AS versioned \\gset
-\\if :versioned
-SELECT 'revision', version_num FROM {table} ORDER BY 2;
-\\endif
 SELECT 'size', pg_database_size(current_database());
 SELECT 'server', current_setting('server_version');
 """
 # The sum does not depend on the order of rows, and tells a row that is there twice from one that is not there.
+# record_out is what a cast to text comes to, unless the table's owner made a cast of its own.
 # Sequences are left out: they do not belong to a moment. What an extension brings along comes with the extension.
 _COUNT = """
-SET LOCAL search_path = '';
-SELECT format('SELECT ''table'', %L, count(*), coalesce(sum((''x'' || substr(md5(row__::text), 1, 16))::bit(64)::bigint::numeric), 0) '
+SET search_path = pg_catalog;
+SELECT format('SELECT ''table'', %L, count(*), '
+              'coalesce(sum((''x'' || substr(md5(textin(record_out(row__))), 1, 16))::bit(64)::bigint::numeric), 0) '
               'FROM ONLY %I.%I AS row__', format('%I.%I', nspname, relname), nspname, relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind = 'r' AND relpersistence <> 't' AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'
@@ -97,11 +96,11 @@ class Moment:
         """Ask for the revision of the schema, the size, and the server's version.
 
         Raises:
-            ReleaseError: DB_QUERY_FAILED.
+            ReleaseError: VERSION_TABLE or DB_QUERY_FAILED.
         """
-        rows = self._ask(_LOOK.format(table=version_table), BEGIN_SECONDS)
-        found = {kind: [row[1] for row in rows if row[0] == kind] for kind in ("revision", "size", "server")}
-        return Look(tuple(found["revision"]), int(found["size"][0]), found["server"][0])
+        rows = self._ask(_version_table.question(version_table) + _LOOK, BEGIN_SECONDS)
+        found = {kind: [row[1] for row in rows if row[0] == kind] for kind in ("size", "server")}
+        return Look(_version_table.revision(rows), int(found["size"][0]), found["server"][0])
 
     def tables(self) -> Dict[str, Dict[str, Any]]:
         """Count the rows of each table, and make a checksum of them.
@@ -147,7 +146,7 @@ def moment(database: Database, name: Optional[str] = None) -> Iterator[Moment]:
     Raises:
         ReleaseError: DB_QUERY_FAILED with psql's words.
     """
-    command = database.command("psql", *PSQL, database=name, purpose="census")
+    command = database.command("psql", *PSQL, database=name, purpose="census", whole=True)
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
         session = stack.enter_context(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._files import App
 QUESTION_SECONDS = 300.0
 COPY_SECONDS = 6 * 3600.0
 SHOWN_LINES = 10
+# Before the identity of an installation, among the tags of a copy.
+INSTALLATION = "installation="
+# What copies without that tag are called.
+UNTOLD = "untold"
+_USER = re.compile(r"//[^/@]*:[^/]*@")
+_SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 CACHE = "/var/cache/fairlead-restic"
 
 
@@ -29,6 +36,7 @@ class Offsite:
 
     Args:
         app: the app's name, which tags its copies.
+        installation: which of the app's installations, such as staging or production, these copies are of; a tag as well.
         repository: as restic names it.
         password_file: with the key's password.
         environment: credentials of the store.
@@ -36,20 +44,34 @@ class Offsite:
     """
 
     app: str
+    installation: str
     repository: str
     password_file: Path
     environment: Dict[str, str]
     keep: Dict[str, int]
 
     @classmethod
-    def of(cls, paths: AppPaths) -> Optional[Offsite]:
-        """Return where the app's copies go, or None when they stay here."""
-        told = _backup_state.settings(paths).get("restic")
+    def of(cls, paths: AppPaths, installation: str = "") -> Optional[Offsite]:
+        """Return where the app's copies go, or None when they stay here.
+
+        Args:
+            paths: the app's files.
+            installation: whose copies are meant; empty for this one's own.
+        """
+        settings = _backup_state.settings(paths)
+        told = settings.get("restic")
         if not told:
             return None
         folder = _backup_state.settings_file(paths).parent
         environment = json.loads((folder / "restic_environment.json").read_text(encoding="utf-8"))
-        return cls(paths.app, told["repository"], folder / "restic_password", environment, told["keep"])
+        return cls(
+            paths.app,
+            installation or settings.get("installation", UNTOLD),
+            told["repository"],
+            folder / "restic_password",
+            environment,
+            told["keep"],
+        )
 
     def copy(self, paths: AppPaths, identifier: str) -> None:
         """Copy a backup into the repository, which is made where there is none, and remove copies beyond what is kept.
@@ -61,10 +83,30 @@ class Offsite:
         # Locks of runs that were killed; those of others stay.
         self._restic("unlock", seconds=QUESTION_SECONDS)
         files = map(str, _backup_store.files_of(paths, identifier))
-        self._restic("backup", "--quiet", "--tag", self.app, *files)
+        self._restic("backup", "--quiet", "--tag", self._tags, *files)
         rules = [word for period, number in sorted(self.keep.items()) for word in (f"--keep-{period}", str(number))]
         if rules:
-            self._restic("forget", "--quiet", "--tag", self.app, "--group-by", "host,tags", *rules, "--prune")
+            self._restic("forget", "--quiet", "--tag", self._tags, "--group-by", "tags", *rules, "--prune")
+
+    @property
+    def shown(self) -> str:
+        """The repository as messages and logs show it. Settings may be older than the check of the address."""
+        return _USER.sub("//", self.repository)
+
+    @property
+    def _tags(self) -> str:
+        return f"{self.app},{INSTALLATION}{self.installation}"
+
+    def others(self) -> Dict[str, str]:
+        """Return the newest copy of each other installation of the app, by the installation's name.
+
+        Raises:
+            ReleaseError: OFFSITE_FAILED.
+        """
+        found: Dict[str, str] = {}
+        for installation, identifier in sorted(self._all(), key=lambda key: _backup_store.order(key[1])):
+            found[installation] = identifier
+        return {name: identifier for name, identifier in found.items() if name != self.installation}
 
     def newest(self) -> Optional[str]:
         """Return the id of the newest copy, or None when there is none.
@@ -114,7 +156,10 @@ class Offsite:
             partial.unlink(missing_ok=True)
 
     def _copies(self) -> Dict[str, Tuple[str, str]]:
-        """Return snapshot and folder of each copy, by the backup's id."""
+        """Return snapshot and folder of each copy of this installation, by the backup's id."""
+        return {identifier: place for (name, identifier), place in self._all().items() if name == self.installation}
+
+    def _all(self) -> Dict[Tuple[str, str], Tuple[str, str]]:
         return copies(json.loads(self._restic("snapshots", "--json", "--tag", self.app, seconds=QUESTION_SECONDS)))
 
     def _ensure(self) -> None:
@@ -127,11 +172,16 @@ class Offsite:
                 raise ReleaseError(missing.code, missing.what, missing.todo, [*missing.details, *error.details]) from error
 
     def _restic(self, *words: str, seconds: float = COPY_SECONDS, out: Any = subprocess.PIPE) -> str:
-        own = {"RESTIC_REPOSITORY": self.repository, "RESTIC_PASSWORD_FILE": str(self.password_file), "RESTIC_CACHE_DIR": CACHE}
+        own = {
+            "RESTIC_REPOSITORY": self.repository,
+            **self.environment,
+            "RESTIC_PASSWORD_FILE": str(self.password_file),
+            "RESTIC_CACHE_DIR": CACHE,
+        }
         try:
             done = subprocess.run(
                 ["restic", *words],
-                env=environment(**{**self.environment, **own}),
+                env=environment(**own),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.PIPE,
@@ -147,7 +197,7 @@ class Offsite:
         return (done.stdout or b"").decode(errors="replace")
 
     def _failed(self, words: Sequence[str], how: str, said: str) -> ReleaseError:
-        secrets = [*self.environment.values()]
+        secrets = [*self.environment.values(), *(found[2:-1] for found in _USER.findall(self.repository))]
         if self.password_file.exists():
             secrets.append(self.password_file.read_text(encoding="utf-8"))
         return ReleaseError(
@@ -158,11 +208,16 @@ class Offsite:
         )
 
 
-def copies(snapshots: Sequence[Mapping[str, Any]]) -> Dict[str, Tuple[str, str]]:
-    """Return snapshot and folder of each backup that restic tells of, by the backup's id."""
-    found: Dict[str, Tuple[str, str]] = {}
+def copies(snapshots: Sequence[Mapping[str, Any]]) -> Dict[Tuple[str, str], Tuple[str, str]]:
+    """Return snapshot and folder of each backup that restic tells of, by installation and the backup's id.
+
+    Whoever can write to the repository can write anything there: what is not as this collection writes it is left out.
+    """
+    found: Dict[Tuple[str, str], Tuple[str, str]] = {}
     for snapshot in snapshots:
+        tags = [tag[len(INSTALLATION) :] for tag in snapshot.get("tags") or () if tag.startswith(INSTALLATION)]
         for path in map(Path, snapshot["paths"]):
-            if path.suffix == ".dump" and _backup_store.is_id(path.stem):
-                found[path.stem] = (snapshot["id"], str(path.parent))
+            known = path.suffix == ".dump" and _backup_store.is_id(path.stem) and path.is_absolute() and ".." not in path.parts
+            if known and _SNAPSHOT.fullmatch(snapshot["id"]):
+                found[tags[0] if tags else UNTOLD, path.stem] = (snapshot["id"], str(path.parent))
     return found

@@ -1,9 +1,9 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the timer of scheduled backups starts.  Private to this collection.
+"""What the timers of scheduled backups and of restore drills start.  Private to this collection.
 
 It prints one line of JSON. Its exit code is not 0 when the backup, its verification, the removal of old ones, or the copy off the host
-failed.
+failed, or when the newest backup could not be restored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_state, _backup_store, _backup_volumes
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_drill, _backup_state, _backup_store, _backup_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -35,6 +35,15 @@ def back_up(paths: AppPaths) -> Dict[str, Any]:
     told["notes"] = _backup_volumes.notes(manifest)
     told["removed"] = _attempt(told, lambda: _prune(paths))
     told["offsite"] = _attempt(told, lambda: _copy(paths, manifest["id"]))
+    return told
+
+
+def prove(paths: AppPaths) -> Dict[str, Any]:
+    """Prove the newest backup, and return what is told of it. Before the first backup there is nothing to prove."""
+    told: Dict[str, Any] = {"app": paths.app, "ok": True, "failures": []}
+    if _backup_store.manifests(paths):
+        facts = _attempt(told, lambda: _backup_drill.prove(paths)) or {}
+        told.update({key: value for key, value in facts.items() if key != "manifest"})
     return told
 
 
@@ -81,14 +90,16 @@ def _copy(paths: AppPaths, identifier: str) -> Optional[str]:
         _backup_state.record(paths, "offsite", error)
         raise
     _backup_state.record(paths, "offsite", backup=identifier)
-    return offsite.repository
+    return offsite.shown
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run as a program; return the exit code."""
-    parser = argparse.ArgumentParser(description="Back an app's database up, as its timer does.")
+    parser = argparse.ArgumentParser(description="Back an app's database up, or prove its newest backup, as timers do.")
     parser.add_argument("--app", required=True, help="the app's name")
-    told = back_up(AppPaths(parser.parse_args(arguments).app))
+    parser.add_argument("--drill", action="store_true", help="prove the newest backup instead")
+    wanted = parser.parse_args(arguments)
+    told = (prove if wanted.drill else back_up)(AppPaths(wanted.app))
     print(json.dumps(told, sort_keys=True))
     return 0 if told["ok"] else 1
 

@@ -8,67 +8,39 @@ moment, and no crash, with neither.
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_census, _backup_store, _backup_volumes, _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
+    _backup_census,
+    _backup_state,
+    _backup_store,
+    _backup_volumes,
+    _docker,
+    _version_table,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import DESK, Database, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database_copy import SECONDS, create, exists
+from ansible_collections.fairlead.fastapi.plugins.module_utils._dump import failed, restore_dump
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier, literal
 
-RESTORE_SECONDS = 6 * 3600.0
-ANALYZE_SECONDS = 3600.0
-CREATE_SECONDS = 120.0
 # The server itself waits up to 5 s for sessions that are just ending, at each of two databases.
 SWAP_SECONDS = 30.0
 SWAP_TRIES = 5
 SHOWN_LINES = 10
 # PostgreSQL cuts longer names.
 NAME_BYTES = 63
-# From here databases are made, renamed and dropped: nobody can be in what is renamed.
-DESK = "postgres"
+RESTORE, DRILL = "restore", "drill"
 UNTOUCHED = "the live database was not touched"
 
-# Everything that belongs to the database itself, which a dump has not, is taken from the live one. Which columns tell of its locale
-# differs between major versions, so they are asked for by name. Lists, such as search_path, are stored quoted.
-_CREATE = """
-SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', {new}, pg_get_userbyid(datdba),
-              pg_encoding_to_char(encoding), datcollate, datctype)
-       || CASE to_jsonb(d)->>'datlocprovider'
-            WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale'))
-            WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale')
-            ELSE '' END
-       || ' CONNECTION LIMIT ' || datconnlimit
-FROM pg_database d WHERE datname = {live} \\gexec
-"""
-# Statements that give one database the settings of another, and of roles in it.
-SETTINGS = """
-SELECT format(CASE setrole WHEN 0 THEN 'ALTER DATABASE %1$I' ELSE 'ALTER ROLE %2$I IN DATABASE %1$I' END || ' SET %3$I TO %4$s', {new},
-              pg_get_userbyid(setrole), name, CASE WHEN name IN ('search_path', 'temp_tablespaces', 'session_preload_libraries',
-              'local_preload_libraries') THEN value ELSE quote_literal(value) END)
-FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) AS line,
-     LATERAL (SELECT split_part(line, '=', 1) AS name, substr(line, strpos(line, '=') + 1) AS value) AS pair
-WHERE datname = {live}
-"""
-_PROPERTIES = (
-    """
-SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {new}) FROM pg_database WHERE datname = {live} AND datacl IS NOT NULL \\gexec
-SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, {new},
-              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-       || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-FROM pg_database, aclexplode(datacl) WHERE datname = {live} AND grantee <> datdba \\gexec
-"""
-    + SETTINGS.rstrip()
-    + " \\gexec\n"
-)
 _DROP = "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE {which} \\gexec"
 _SWAP = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ({live}, {new}) AND pid <> pg_backend_pid();
@@ -97,31 +69,32 @@ def require_database(paths: AppPaths) -> Database:
     return database
 
 
-def obtain(paths: AppPaths, wanted: str, fetch: bool = True) -> Dict[str, Any]:
+def obtain(paths: AppPaths, wanted: str, fetch: bool = True, installation: str = "") -> Dict[str, Any]:
     """Return the manifest of a backup whose dump is on this host and whole.
 
     Args:
         paths: the app's files.
         wanted: its id; empty for the newest. One that was made of the state that a restore replaced is only taken by its id.
         fetch: whether one that is only off this host is fetched; else its id is all that is known of it.
+        installation: of the app, when not this one: its newest copy off the host, or the one that is wanted.
 
     Raises:
         ReleaseError: BACKUP_UNKNOWN, BACKUP_DAMAGED, or OFFSITE_FAILED.
     """
     if wanted and not _backup_store.is_id(wanted):
         raise ReleaseError("BACKUP_UNKNOWN", f"{wanted[:60]!r} is no id of a backup", "an id looks like 20260131T020000Z")
-    manifest = _local(paths, wanted)
+    manifest = _local(paths, wanted, installation)
+    offsite = None
     if manifest is None:
-        offsite = Offsite.of(paths)
+        offsite = Offsite.of(paths, installation)
         there = wanted or (offsite.newest() if offsite else None)
         if offsite and there and offsite.has(there):
             if not fetch:
                 return {"id": there}
             offsite.fetch(paths, there)
-            manifest = _local(paths, there)
+            manifest = _local(paths, there, installation)
     if manifest is None:
-        known = ", ".join(found["id"] for found in _backup_store.manifests(paths)[:SHOWN_LINES]) or "none"
-        raise ReleaseError("BACKUP_UNKNOWN", f"there is no backup {wanted or 'at all'} of {paths.app}", f"there are: {known}")
+        raise _unknown(paths, wanted, offsite)
     dump = _backup_store.dump_of(paths, manifest["id"])
     if dump.stat().st_size != manifest["bytes"] or _backup_store.sha256(dump) != manifest["sha256"]:
         raise _damaged(dump, "is not what was written: its checksum differs")
@@ -129,11 +102,28 @@ def obtain(paths: AppPaths, wanted: str, fetch: bool = True) -> Dict[str, Any]:
     return manifest
 
 
-def _local(paths: AppPaths, wanted: str) -> Optional[Dict[str, Any]]:
+def _unknown(paths: AppPaths, wanted: str, offsite: Optional[Offsite]) -> ReleaseError:
+    known = ", ".join(found["id"] for found in _backup_store.manifests(paths)[:SHOWN_LINES]) or "none"
+    whose = f" of the installation {offsite.installation}" if offsite else ""
+    others = [
+        f"the installation {name} has copies off this host, the newest is {newest}: -e backup_of={name}"
+        for name, newest in (offsite.others() if offsite else {}).items()
+    ]
+    what = f"there is no backup {wanted or 'at all'} of {paths.app}{whose}"
+    return ReleaseError("BACKUP_UNKNOWN", what, "choose another one" if others else f"there are: {known}", others)
+
+
+def _local(paths: AppPaths, wanted: str, installation: str) -> Optional[Dict[str, Any]]:
     found = _backup_store.manifests(paths)
     if not wanted:
-        return next((manifest for manifest in found if manifest["kind"] != "restore"), None)
+        mine = [installation] if installation else [None, _backup_state.settings(paths).get("installation")]
+        return next((manifest for manifest in found if manifest["kind"] != "restore" and manifest.get("installation") in mine), None)
     manifest = next((manifest for manifest in found if manifest["id"] == wanted), None)
+    if manifest and installation and manifest.get("installation") != installation:
+        what = f"the backup {wanted} on this host is not of the installation {installation}"
+        raise ReleaseError(
+            "BACKUP_UNKNOWN", what, f"choose another one, or move {_backup_store.dump_of(paths, wanted)} away with its manifest"
+        )
     if manifest is None and _backup_store.dump_of(paths, wanted).exists():
         raise _damaged(_backup_store.manifest_of(paths, wanted), "is damaged or gone")
     return manifest
@@ -170,25 +160,44 @@ def _named(database: Database, what: str, when: str) -> str:
     return database.name.encode()[: NAME_BYTES - len(suffix)].decode(errors="ignore") + suffix
 
 
+@dataclass(frozen=True)
+class Restored:
+    """A backup in a database of its own.
+
+    Args:
+        name: of that database.
+        left_out: what the schema's owner may not make, and the data does not need.
+    """
+
+    name: str
+    left_out: List[str]
+
+
 @contextmanager
-def restored(database: Database, paths: AppPaths, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Restore a backup into a new database and yield its name; it is gone afterwards, unless it was renamed.
+def restored(database: Database, paths: AppPaths, manifest: Mapping[str, Any], what: str = RESTORE) -> Iterator[Restored]:
+    """Restore a backup into a new database and yield it; it is gone afterwards, unless it was renamed.
+
+    Args:
+        database: the app's, beside which it is restored.
+        paths: the app's files.
+        manifest: of the backup.
+        what: `RESTORE` or `DRILL`, which do not drop what the other one made.
 
     Raises:
         ReleaseError: RESTORE_FAILED when it could not be restored, or does not hold what the manifest says.
     """
-    name = _named(database, "restore", manifest["id"])
+    name = _named(database, what, manifest["id"])
     try:
         # What a run that was killed left is of no use to anybody.
-        drop(database, _named(database, "restore", ""), prefix=True)
+        drop(database, _named(database, what, ""), prefix=True)
         create(database, name)
-        restore_dump(database, name, _backup_store.dump_of(paths, manifest["id"]))
+        left_out = restore_dump(database, name, _backup_store.dump_of(paths, manifest["id"]))
         compare(database, name, manifest, _backup.version_table(paths))
-        yield name
+        yield Restored(name, left_out)
     except ReleaseError as error:
-        if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE"):
+        if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE", "VERSION_TABLE"):
             raise
-        raise _failed(f"{error.what}; {UNTOUCHED}", error.details) from error
+        raise failed(f"{error.what}; {UNTOUCHED}", error.details) from error
     finally:
         _drop_quietly(database, name)
 
@@ -200,52 +209,7 @@ def _drop_quietly(database: Database, name: str) -> None:
         return  # the database is down; the next run drops it
 
 
-def create(database: Database, name: str) -> None:
-    """Create an empty database with the owner, locale, settings and privileges that the app's has.
-
-    Raises:
-        ReleaseError: DB_QUERY_FAILED.
-    """
-    words = {"new": literal(name), "live": literal(database.name)}
-    if not exists(database, database.name):
-        owner = identifier(database.migrator or database.user)
-        database.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0 OWNER {owner};", CREATE_SECONDS, DESK)
-        return
-    database.query(_CREATE.format(**words) + _PROPERTIES.format(**words), CREATE_SECONDS, DESK)
-
-
-def restore_dump(database: Database, name: str, dump: Path) -> None:
-    """Restore a dump into an empty database, and have the planner know its tables.
-
-    Raises:
-        ReleaseError: RESTORE_FAILED with pg_restore's words; DB_QUERY_FAILED.
-    """
-    command = database.command("pg_restore", "--exit-on-error", database=name, purpose="restore", seconds=RESTORE_SECONDS)
-    with dump.open("rb") as content, tempfile.TemporaryFile() as said:
-        try:
-            code = subprocess.run(
-                command,
-                stdin=content,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                timeout=RESTORE_SECONDS + 10,
-                check=False,
-                env=environment(),
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise _failed(f"pg_restore did not end within {RESTORE_SECONDS:g} s", []) from error
-        said.seek(0)
-        words = said.read().decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
-    if code:
-        raise _failed(f"pg_restore failed with exit code {code}", words)
-    database.query("ANALYZE;", ANALYZE_SECONDS, name)
-
-
-def _failed(how: str, details: List[str]) -> ReleaseError:
-    return ReleaseError("RESTORE_FAILED", f"the backup could not be restored: {how}", "mend what is named, or restore another one", details)
-
-
-def differences(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _backup.VERSION_TABLE) -> List[str]:
+def differences(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _version_table.DEFAULT) -> List[str]:
     """Say in what a database differs from what a manifest has; nothing when it holds the same rows, to the last bit.
 
     Raises:
@@ -255,7 +219,7 @@ def differences(database: Database, name: str, manifest: Mapping[str, Any], vers
         return _backup_census.differences(manifest, moment.look(version_table).revision, moment.tables())
 
 
-def compare(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _backup.VERSION_TABLE) -> None:
+def compare(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _version_table.DEFAULT) -> None:
     """Check that a database holds what a manifest has.
 
     Raises:
@@ -278,28 +242,19 @@ def swap(database: Database, name: str) -> Tuple[str, List[str]]:
         ReleaseError: RESTORE_FAILED; then all is as it was.
     """
     if not exists(database, database.name):
-        database.query(f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(database.name)};", SWAP_SECONDS, DESK)
+        database.query(f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(database.name)};", SWAP_SECONDS, DESK, admin=True)
         return "", []
     before = _named(database, "before", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     script = _SWAP.format(live=literal(database.name), new=literal(name), before=literal(before))
     for attempt in range(1, SWAP_TRIES + 1):
         try:
-            database.query(script, SWAP_SECONDS, DESK)
+            database.query(script, SWAP_SECONDS, DESK, admin=True)
             break
         except ReleaseError as error:
             # Who connected in the moment between is sent away once more.
             if attempt == SWAP_TRIES or not any("being accessed" in line for line in error.details):
-                raise _failed(f"the two databases could not be renamed; {UNTOUCHED}", error.details) from error
+                raise failed(f"the two databases could not be renamed; {UNTOUCHED}", error.details) from error
     return before, drop(database, _named(database, "before", ""), prefix=True, but=before)
-
-
-def exists(database: Database, name: str) -> bool:
-    """Tell whether there is a database of this name.
-
-    Raises:
-        ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
-    """
-    return bool(database.query(f"SELECT 1 FROM pg_database WHERE datname = {literal(name)};", database=DESK))
 
 
 def drop(database: Database, name: str, prefix: bool = False, but: str = "") -> List[str]:
@@ -311,9 +266,9 @@ def drop(database: Database, name: str, prefix: bool = False, but: str = "") -> 
     # Where the database's own name had to be cut, the rest of it still tells.
     made = f"starts_with(datname, {literal(name)}) AND substr(datname, length({literal(name)}) + 1) ~ '^[0-9]{{8}}t[0-9]{{6}}z(_[0-9]+)?$'"
     which = f"{made} AND datname <> {literal(but)}" if prefix else f"datname = {literal(name)}"
-    names = [row[0] for row in database.query(f"SELECT datname FROM pg_database WHERE {which};", database=DESK)]
+    names = [row[0] for row in database.query(f"SELECT datname FROM pg_database WHERE {which};", database=DESK, admin=True)]
     if names:
-        database.query(_DROP.format(which=which), CREATE_SECONDS, DESK)
+        database.query(_DROP.format(which=which), SECONDS, DESK, admin=True)
     return names
 
 
@@ -323,4 +278,4 @@ def rename(database: Database, name: str, to: str) -> None:
     Raises:
         ReleaseError: DB_QUERY_FAILED.
     """
-    database.query(f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(to)};", SWAP_SECONDS, DESK)
+    database.query(f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(to)};", SWAP_SECONDS, DESK, admin=True)

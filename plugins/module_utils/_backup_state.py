@@ -16,6 +16,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import Re
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, now
 from ansible_collections.fairlead.fastapi.plugins.module_utils._state import read_state, write_state
 
+# The last drill that succeeded.
+PROOF = "proof"
+
 
 def settings_file(paths: AppPaths) -> Path:
     """Return where the role db_backup wrote what it was told; missing where backups are not scheduled."""
@@ -40,7 +43,7 @@ def record(paths: AppPaths, kind: str, error: Optional[ReleaseError] = None, **f
 
 
 def outcomes(paths: AppPaths) -> Dict[str, Dict[str, Any]]:
-    """Return how the last attempt of each kind ended: of backup, and ``offsite``, ``retention`` and ``drill``."""
+    """Return how the last attempt of each kind ended: of backup, and ``offsite``, ``retention``, ``drill`` and ``proof``."""
     try:
         stored = read_state(_state_file(paths), ("outcomes",))
     except ReleaseError:
@@ -56,7 +59,9 @@ def state(paths: AppPaths) -> Dict[str, Any]:
     """Return what `status` tells: the newest backup without its tables, how many there are, the last outcomes, what is wrong."""
     found = manifests(paths)
     newest = {key: value for key, value in found[0].items() if key != "tables"} if found else None
-    return {"newest": newest, "count": len(found), "outcomes": outcomes(paths), "problem": problem(paths)}
+    last = outcomes(paths)
+    proved = newest is not None and (last.get(PROOF) or {}).get("backup") == newest["id"]
+    return {"newest": newest, "count": len(found), "outcomes": last, "proved": proved, "problem": problem(paths)}
 
 
 def problem(paths: AppPaths) -> Optional[str]:

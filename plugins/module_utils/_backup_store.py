@@ -30,7 +30,7 @@ WAIT_SECONDS = 1800.0
 POLL_SECONDS = 0.2
 ARCHIVE = ".tar.gz"
 CHUNK = 1024 * 1024
-_ID = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z(-[0-9]{1,6})?")
 
 
 def dump_of(paths: AppPaths, identifier: str) -> Path:
@@ -98,7 +98,8 @@ def manifests(paths: AppPaths) -> List[Manifest]:
         if is_id(file.stem) and dump_of(paths, file.stem).exists():
             with contextlib.suppress(ReleaseError):  # of another version
                 stored = read_state(file, KEYS)
-                if stored.body and not stored.damage:
+                # What a manifest says becomes a part of paths: it is that of its own file, or none.
+                if stored.body and not stored.damage and stored.body["id"] == file.stem:
                     found.append({"schema": 1, **stored.body})
     return sorted(found, key=lambda manifest: order(manifest["id"]), reverse=True)
 

@@ -107,6 +107,18 @@ class Candidate:
             words = done.err.splitlines()[-15:]
             raise ReleaseError("START_FAILED", f"{self.title} could not be started", hint(words) or "see the engine's words below", words)
 
+    def restart(self) -> None:
+        """Start the release again, so that none of its pools holds a connection to a database that was replaced.
+
+        One that the replaced database had made end is started as well.
+
+        Raises:
+            ReleaseError: DOCKER_FAILED.
+        """
+        for container in _docker.containers(self.paths.app, self.id):
+            if container["Config"]["Labels"].get("com.docker.compose.oneoff") != "True":
+                _docker.restart(container["Id"])
+
     def keep_running(self) -> None:
         """Have the engine start the release again after a crash or a reboot."""
         for container in _docker.containers(self.paths.app, self.id):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished, environment, run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
@@ -40,15 +40,17 @@ SESSION_NAME = "fairlead "
 # Locks of this kind belong to one database; any number that others do not use will do.
 MIGRATION_LOCK = int.from_bytes(hashlib.sha256(b"fairlead.fastapi migration").digest()[:8], "big", signed=True)
 ELSEWHERE = "/run/fairlead"
+# Questions about the server itself are asked in this database, where neither the app nor its migrations can be.
+DESK = "postgres"
+# Made by provisioning: a member of the role that owns the schema, who sees all rows.
+READER = "fairlead_reader"
+# Whatever a database's owner has set for sessions in it: names mean PostgreSQL's own functions and operators, quotes are quotes.
+ADMIN_OPTIONS = "-c search_path=pg_catalog -c standard_conforming_strings=on"
 # Rows as CSV on standard output; the first error ends it.
 PSQL = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1")
 _OURS = "nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_%'"
 
 _LOOK = """
-SELECT to_regclass('{table}') IS NOT NULL AS versioned \\gset
-\\if :versioned
-SELECT 'revision', version_num FROM {table} ORDER BY 2;
-\\endif
 SELECT 'tables', count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p') AND {ours};
 SELECT 'size', pg_database_size(current_database());
 SELECT 'invalid', format('%I.%I', nspname, relname)
@@ -62,18 +64,27 @@ SELECT format('pid %s (%s, %s), %s, open for %s s%s: %s', pid, usename, coalesce
               CASE WHEN cardinality(pg_blocking_pids(pid)) > 0
                    THEN ', waits for pid ' || array_to_string(pg_blocking_pids(pid), ', ') ELSE '' END,
               left(regexp_replace(query, '\\s+', ' ', 'g'), 120))
-FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
+FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND datname = {name}
   AND application_name NOT LIKE 'fairlead %'
 ORDER BY xact_start LIMIT 5;
 """
-_MIGRATIONS = "FROM pg_stat_activity WHERE datname = current_database() AND usename = {role} AND application_name NOT LIKE 'fairlead %'"
-_LOCK_HOLDER = """
-SELECT format('pid %s (%s, %s) since %s', a.pid, usename, coalesce(nullif(application_name, ''), 'no name'),
-              to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'))
+_MIGRATIONS = "FROM pg_stat_activity WHERE datname = {name} AND usename = {role} AND application_name NOT LIKE 'fairlead %'"
+_LOCKS = """
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = {lock}::bigint
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database());
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+_LOCK_HOLDER = (
+    """
+SELECT format('pid %s (%s, %s)%s', a.pid, usename, coalesce(nullif(application_name, ''), 'no name'),
+              to_char(backend_start, '" since "YYYY-MM-DD HH24:MI:SS TZ')),
+       CASE WHEN usename <> current_user
+            THEN format('a role that migrates nothing; to end its session: SELECT pg_terminate_backend(%s);', a.pid) END
+"""
+    + _LOCKS
+)
+# What another role holds is no migration.
+_MIGRATING = "SELECT count(*)" + _LOCKS + " AND usename = current_user"
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ class Database:
     Args:
         app: the app's name.
         name: of the database.
-        user: the role that asks: the superuser of the PostgreSQL that runs here, the schema's owner elsewhere.
+        user: the superuser of the PostgreSQL that runs here; the schema's owner elsewhere.
         migrator: role that migrations log in as; None where they have none of their own.
         title: where it is, for messages.
         container: of the PostgreSQL that runs here; None when it is elsewhere.
@@ -115,8 +126,20 @@ class Database:
     container: Optional[str] = None
     image: Optional[str] = None
 
+    @property
+    def owner(self) -> str:
+        """The role that owns the schema. Whatever the app or a migration made is read and restored as this role, never as a superuser."""
+        return self.user if self.container is None or self.migrator is None else self.migrator
+
     def command(
-        self, program: str, *arguments: str, database: Optional[str] = None, purpose: str = "question", seconds: float = LONGEST_SECONDS
+        self,
+        program: str,
+        *arguments: str,
+        database: Optional[str] = None,
+        purpose: str = "question",
+        seconds: float = LONGEST_SECONDS,
+        admin: bool = False,
+        whole: bool = False,
     ) -> List[str]:
         """Return the argument list that runs a program of PostgreSQL; standard input and output are the program's own.
 
@@ -126,12 +149,17 @@ class Database:
             database: another one than the app's.
             purpose: what its session is called, after `SESSION_NAME`.
             seconds: after which it is ended, also when nobody waits for it any more.
+            admin: as the superuser where the server runs here; then in `DESK`, unless another database is named.
+            whole: as the role that sees all rows of the owner's tables, where the server runs here.
         """
-        named = [] if "--list" in arguments else [f"--dbname=dbname={_quoted(database or self.name)}"]
+        name = database or (DESK if admin and self.container else self.name)
+        named = [] if "--list" in arguments else [f"--dbname=dbname={_quoted(name)}"]
         words = ["timeout", "-k", "5", f"{seconds:g}", program, *named, *arguments]
         session = ["--env", f"PGAPPNAME={SESSION_NAME}{purpose}"]
         if self.container is not None:
-            return ["docker", "exec", "--interactive", "--env", f"PGUSER={self.user}", *session, self.container, *words]
+            user = self.user if admin else READER if whole else self.owner
+            role = ["--env", f"PGUSER={user}", *(["--env", f"PGOPTIONS={ADMIN_OPTIONS}"] if admin else [])]
+            return ["docker", "exec", "--interactive", *role, *session, self.container, *words]
         files = f"type=bind,source={AppPaths(self.app).database},target={ELSEWHERE},readonly"
         confined = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=0:0", "--memory=512m")
         service = ("--env", f"PGSERVICEFILE={ELSEWHERE}/service.conf", "--env", "PGSERVICE=fairlead")
@@ -140,24 +168,32 @@ class Database:
             *("--entrypoint", words[0], str(self.image), *words[1:]),
         ]
 
-    def query(self, sql: str, seconds: float = QUESTION_SECONDS, database: Optional[str] = None) -> List[List[str]]:
-        """Run SQL, or a script for psql, and return the rows of its answers.
+    def query(self, sql: str, seconds: float = QUESTION_SECONDS, database: Optional[str] = None, admin: bool = False) -> List[List[str]]:
+        """Run SQL, or a script for psql, and return the rows of its answers; `admin` as in `command`.
 
         Raises:
             ReleaseError: DB_UNREACHABLE, or DB_QUERY_FAILED with the server's words.
         """
-        answer = self._ask(self.command("psql", *PSQL, database=database, seconds=seconds), seconds, sql)
+        answer = self._ask(self.command("psql", *PSQL, database=database, seconds=seconds, admin=admin), seconds, sql)
         return list(csv.reader(io.StringIO(answer)))
 
-    def look(self, version_table: str = "alembic_version") -> State:
+    def look(self, version_table: str = _version_table.DEFAULT) -> State:
         """Ask what the database is like now.
+
+        Raises:
+            ReleaseError: VERSION_TABLE, DB_UNREACHABLE or DB_QUERY_FAILED.
+        """
+        rows = self.query(_version_table.question(version_table) + _LOOK.format(ours=_OURS))
+        found = {kind: [row[1] for row in rows if row[0] == kind] for kind in ("tables", "size", "invalid")}
+        return State(_version_table.revision(rows), int(found["tables"][0]), int(found["size"][0]), tuple(found["invalid"]))
+
+    def protect(self, version_table: str) -> None:
+        """Let nobody but its owner write the table that the schema's revision is in; who could before can still read it.
 
         Raises:
             ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
         """
-        rows = self.query(_LOOK.format(table=version_table, ours=_OURS))
-        found = {kind: [row[1] for row in rows if row[0] == kind] for kind in ("revision", "tables", "size", "invalid")}
-        return State(tuple(found["revision"]), int(found["tables"][0]), int(found["size"][0]), tuple(found["invalid"]))
+        self.query(_version_table.protection(version_table))
 
     def schema_checksum(self) -> str:
         """Return what changes with each change of the schema, whatever tool made it.
@@ -174,7 +210,7 @@ class Database:
     def open_transactions(self) -> List[str]:
         """Return one line for each of the oldest open transactions; empty when the database does not answer."""
         try:
-            return [row[0] for row in self.query(_TRANSACTIONS)]
+            return [row[0] for row in self.query(_TRANSACTIONS.format(name=literal(self.name)), admin=True)]
         except ReleaseError:
             return []
 
@@ -186,11 +222,11 @@ class Database:
         """
         if self.migrator is None:
             return []
-        sessions = _MIGRATIONS.format(role=literal(self.migrator))
+        sessions = _MIGRATIONS.format(role=literal(self.migrator), name=literal(self.name))
         deadline = time.monotonic() + SESSION_SECONDS
         while True:
-            self.query(f"SELECT pg_terminate_backend(pid) {sessions};")
-            left = [row[0] for row in self.query(f"SELECT format('pid %s: %s', pid, left(query, 120)) {sessions};")]
+            self.query(f"SELECT pg_terminate_backend(pid) {sessions};", admin=True)
+            left = [row[0] for row in self.query(f"SELECT format('pid %s: %s', pid, left(query, 120)) {sessions};", admin=True)]
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(POLL_SECONDS)
@@ -199,12 +235,13 @@ class Database:
     def sole_migrator(self) -> Iterator[None]:
         """Hold the lock that only one runner of migrations can have, on whatever host it is.
 
-        The lock belongs to a session, which ends with this process.
+        The lock belongs to a session, which ends with this process. Of a server that runs here it is in `DESK`, where the app's role
+        cannot take it; elsewhere there may be no other database than the app's.
 
         Raises:
             ReleaseError: MIGRATION_BUSY, naming the holder; DB_UNREACHABLE.
         """
-        command = self.command("psql", *PSQL, purpose="migration lock")
+        command = self.command("psql", *PSQL, purpose="migration lock", admin=True)
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
         ) as session:
@@ -223,11 +260,19 @@ class Database:
                         "MIGRATION_BUSY",
                         f"another runner is migrating {self.name} at {self.title}",
                         "wait for it to end, or end its session, then deploy again",
-                        [row[0] for row in self.query(_LOCK_HOLDER.format(lock=MIGRATION_LOCK))],
+                        [": ".join(filter(None, row)) for row in self.query(_LOCK_HOLDER.format(lock=MIGRATION_LOCK), admin=True)],
                     )
                 yield
             finally:
                 session.stdin.close()
+
+    def is_migrating(self) -> bool:
+        """Tell whether somebody holds the lock for migrations.
+
+        Raises:
+            ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
+        """
+        return self.query(_MIGRATING.format(lock=MIGRATION_LOCK), admin=True)[0][0] != "0"
 
     def _ask(self, command: Sequence[str], seconds: float, stdin: str = "") -> str:
         """Return what a program of PostgreSQL prints.
@@ -284,7 +329,11 @@ def _bundled(paths: AppPaths) -> Optional[Database]:
             environment = dict(line.partition("=")[::2] for line in config["Env"])
             name, user = environment["POSTGRES_DB"], environment["POSTGRES_USER"]
             title = container["Name"].lstrip("/")
-            return Database(paths.app, name, user, labels.get(MIGRATOR_LABEL), title, container=container["Id"])
+            if MIGRATOR_LABEL not in labels:
+                # As the superuser, which would be the only role left, nothing of the app's is read.
+                what = f"{title} does not say which role owns the schema (label {MIGRATOR_LABEL})"
+                raise ReleaseError("DB_UNREACHABLE", what, "run playbooks/provision.yml")
+            return Database(paths.app, name, user, labels[MIGRATOR_LABEL], title, container=container["Id"])
     return None
 
 

@@ -28,6 +28,8 @@ RELEASE_LABEL = "fairlead.release"
 LASTING = "unless-stopped"
 # Time for a container to end after SIGKILL, on top of its stop grace.
 KILL_SECONDS = 20.0
+# The longest pause that a container may take to stop, and time to start again.
+RESTART_SECONDS = 600.0
 
 
 def _check(done: Finished, doing: str) -> Finished:
@@ -221,6 +223,11 @@ def log_tail(identifier: str, lines: int) -> List[str]:
 def stop(identifier: str, seconds: int) -> None:
     """Send the container its stop signal and wait; after `seconds` it is killed."""
     _check(run(["docker", "stop", "--time", str(seconds), identifier], seconds + KILL_SECONDS), "stopping the old release")
+
+
+def restart(identifier: str) -> None:
+    """Stop a container as its own settings say, and start it again."""
+    _check(run(["docker", "restart", identifier], RESTART_SECONDS), "starting the release again")
 
 
 def remove(identifier: str) -> None:

@@ -71,6 +71,7 @@ class Migration:
                     f"the database was at {described(planned)} when this was planned, and is at {described(now)} now",
                     "run this again: it is planned anew",
                 )
+            self._protect()
             yield
 
     def back_up(self, release: Optional[str]) -> None:
@@ -196,6 +197,7 @@ class Migration:
         after = self._look()
         if after.invalid:
             raise self._partial("the migration left", after.invalid)
+        self._protect()
         return self._revision(after)
 
     def _failed(self, code: str, name: str, how: str, todo: str, output: List[str]) -> ReleaseError:
@@ -237,6 +239,11 @@ class Migration:
     def _revision(self, state: State) -> List[str]:
         assert self._database is not None
         return list(state.revision) if self._image.tool == ALEMBIC else [_schema.CHECKSUM + self._database.schema_checksum()]
+
+    def _protect(self) -> None:
+        """Have the app's role only read the version table: a migration that makes one grants the role as much as on any other table."""
+        assert self._database is not None
+        self._database.protect(self._image.settings["migrate_version_table"])
 
     def _look(self) -> State:
         assert self._database is not None

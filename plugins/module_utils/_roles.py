@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, FrozenSet, List, Mapping, Sequence, Tuple
+from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _scram
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _scram, _version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import READER
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK
 from ansible_collections.fairlead.fastapi.plugins.module_utils._sql import identifier, literal
 
 SUPERUSER = "postgres"
 ATTRIBUTES = frozenset({"LOGIN", "INHERIT"})
-_ATTRIBUTES = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+_ATTRIBUTES = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {}"
+# Dumps and counts what belongs to the migrator, also where a table shows its owner only some of its rows. It has no password.
+READER_ATTRIBUTES = ATTRIBUTES | {"BYPASSRLS"}
 # How long provisioning waits for a lock: longer, and the app's own queries would queue up behind it.
 LOCK_SECONDS = 5
 
@@ -35,18 +38,26 @@ DEFAULTS = {"TABLES": _DML, "SEQUENCES": GRANTS["SEQUENCE"], "FUNCTIONS": GRANTS
 _TABLES = frozenset({"VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
 
 # Rows: role, name, attributes, verifier | setting, name=value | object, kind, name, owner, of the app's role, of PUBLIC
-#       | default, kind, of the app's role, of PUBLIC. What belongs to an extension is left to it.
+#       | default, kind, of the app's role, of PUBLIC | open, name of a database that PUBLIC may use
+#       | reads, name of a role that the reader is a member of.
+# What belongs to an extension is left to it.
 _STATE = """
 SELECT 'role', rolname, concat_ws(' ', CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolinherit THEN 'INHERIT' END,
          CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
          CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END), rolpassword
-FROM pg_authid WHERE rolname IN ({superuser}, {migrator}, {user});
+FROM pg_authid WHERE rolname IN ({superuser}, {migrator}, {user}, {reader});
 
 SELECT 'setting', unnest(setconfig) FROM pg_db_role_setting
 WHERE setdatabase = 0 AND setrole = (SELECT oid FROM pg_roles WHERE rolname = {migrator});
 
 SELECT 'member', of.rolname FROM pg_auth_members m JOIN pg_roles of ON of.oid = m.roleid JOIN pg_roles who ON who.oid = m.member
 WHERE who.rolname = {user} AND of.rolname IN ({superuser}, {migrator});
+
+SELECT 'reads', of.rolname FROM pg_auth_members m JOIN pg_roles of ON of.oid = m.roleid JOIN pg_roles who ON who.oid = m.member
+WHERE who.rolname = {reader};
+
+SELECT DISTINCT 'open', datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+WHERE datname IN ('postgres', 'template1') AND grantee = 0 ORDER BY 2;
 
 WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'),
 extension AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
@@ -75,6 +86,8 @@ object AS (
          coalesce(proacl, acldefault('f', proowner))
   FROM pg_proc p JOIN ours ON ours.oid = pronamespace
   WHERE NOT EXISTS (SELECT FROM extension e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+    -- What superusers' sessions run stays a superuser's.
+    AND NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtfoid = p.oid)
   UNION ALL
   SELECT 6, 'TYPE', format('%I.%I', nspname, typname), typowner, NULL
   FROM pg_type t JOIN ours ON ours.oid = typnamespace
@@ -110,29 +123,6 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Who there shall be.
-
-    Args:
-        migrator: owns database, schemas and all that is in them.
-        user: the app's role; reads and writes, and changes no schema.
-        settings: what the migrator's sessions begin with, whatever the driver.
-    """
-
-    migrator: Role
-    user: Role
-    settings: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Known:
-    """A role as it is."""
-
-    attributes: FrozenSet[str]
-    verifier: str
-
-
-@dataclass(frozen=True)
 class Thing:
     """Something in the database, who owns it, and what the app's role and everybody may do with it."""
 
@@ -141,6 +131,38 @@ class Thing:
     owner: str
     user: FrozenSet[str]
     public: FrozenSet[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Who there shall be.
+
+    Args:
+        migrator: owns database, schemas and all that is in them.
+        user: the app's role; reads and writes, and changes no schema.
+        settings: what the migrator's sessions begin with, whatever the driver.
+        version_table: that the schema's revision is in, which the app's role only reads.
+    """
+
+    migrator: Role
+    user: Role
+    settings: Mapping[str, str]
+    version_table: str = _version_table.DEFAULT
+
+    def privileges(self, thing: Thing) -> Optional[FrozenSet[str]]:
+        """Return what the app's role may do with a thing; None where nothing is said of that."""
+        names = (thing.name, thing.name.partition(".")[2])
+        if thing.kind == "TABLE" and self.version_table.replace('"', "") in (name.replace('"', "") for name in names):
+            return frozenset({"SELECT"})
+        return GRANTS.get(thing.kind.replace("LINKED ", ""))
+
+
+@dataclass(frozen=True)
+class Known:
+    """A role as it is."""
+
+    attributes: FrozenSet[str]
+    verifier: str
 
 
 @dataclass(frozen=True)
@@ -153,6 +175,8 @@ class State:
     things: Sequence[Thing] = ()
     defaults: Mapping[str, FrozenSet[str]] = field(default_factory=dict)
     public_defaults: Mapping[str, FrozenSet[str]] = field(default_factory=dict)
+    open_databases: Sequence[str] = ()
+    read: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -168,12 +192,12 @@ class Statement:
 
 def question(migrator: str, user: str) -> str:
     """Return the SQL that asks for the state; `state` reads its rows."""
-    return _STATE.format(superuser=literal(SUPERUSER), migrator=literal(migrator), user=literal(user))
+    return _STATE.format(superuser=literal(SUPERUSER), migrator=literal(migrator), user=literal(user), reader=literal(READER))
 
 
 def state(rows: Sequence[Sequence[str]]) -> State:
     """Return what the rows say."""
-    of = {kind: [row[1:] for row in rows if row[0] == kind] for kind in ("role", "setting", "member", "object", "default")}
+    of = {kind: [row[1:] for row in rows if row[0] == kind] for kind in ("role", "setting", "member", "object", "default", "open", "reads")}
     return State(
         {name: Known(frozenset(attributes.split()), stored) for name, attributes, stored in of["role"]},
         dict(_assignment(row[0]) for row in of["setting"]),
@@ -181,17 +205,21 @@ def state(rows: Sequence[Sequence[str]]) -> State:
         [Thing(kind, name, owner, _words(user), _words(public)) for kind, name, owner, user, public in of["object"]],
         {kind: _words(user) for kind, user, _ in of["default"]},
         {kind: _words(public) for kind, _, public in of["default"]},
+        [row[0] for row in of["open"]],
+        [row[0] for row in of["reads"]],
     )
 
 
 def changes(found: State, wanted: Wanted) -> List[Statement]:
     """Return the statements that make of what was found what is wanted; none when it is so already."""
     migrator, user = identifier(wanted.migrator.name), identifier(wanted.user.name)
-    statements = [*_role_changes(found, wanted.migrator), *_role_changes(found, wanted.user)]
+    statements = [*_role_changes(found, wanted.migrator), *_role_changes(found, wanted.user), *_reader_changes(found, wanted.migrator)]
     if found.roles[SUPERUSER].verifier:
         # Nobody needs one: it is only used inside the container, over the socket.
         statements.append(Statement(f"ALTER ROLE {identifier(SUPERUSER)} PASSWORD NULL;"))
     statements += [Statement(f"REVOKE {identifier(name)} FROM {user};") for name in found.memberships]
+    # There the superuser asks about the server, and holds the lock for migrations.
+    statements += [Statement(f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC;") for name in found.open_databases]
     statements += settings_changes(found.settings, wanted.settings, migrator)
     statements += [
         Statement(f"ALTER ROLE {migrator} RESET {identifier(name)};") for name in sorted(set(found.settings) - set(wanted.settings))
@@ -224,13 +252,24 @@ def script(statements: Sequence[Statement]) -> str:
     return "\n".join(lines)
 
 
+def _reader_changes(found: State, migrator: Role) -> List[Statement]:
+    statements = _attribute_changes(found, READER, READER_ATTRIBUTES)
+    if migrator.name not in found.read:
+        statements.append(Statement(f"GRANT {identifier(migrator.name)} TO {identifier(READER)};"))
+    return statements
+
+
+def _attribute_changes(found: State, name: str, attributes: FrozenSet[str]) -> List[Statement]:
+    known = found.roles.get(name)
+    if known is not None and known.attributes == attributes:
+        return []
+    words = _ATTRIBUTES.format("BYPASSRLS" if "BYPASSRLS" in attributes else "NOBYPASSRLS")
+    return [Statement(f"{'CREATE' if known is None else 'ALTER'} ROLE {identifier(name)} {words};")]
+
+
 def _role_changes(found: State, role: Role) -> List[Statement]:
     known, name = found.roles.get(role.name), identifier(role.name)
-    statements = []
-    if known is None:
-        statements.append(Statement(f"CREATE ROLE {name} {_ATTRIBUTES};"))
-    elif known.attributes != ATTRIBUTES:
-        statements.append(Statement(f"ALTER ROLE {name} {_ATTRIBUTES};"))
+    statements = _attribute_changes(found, role.name, ATTRIBUTES)
     if known is None or not _scram.matches(role.password, known.verifier):
         made = f"ALTER ROLE {name} PASSWORD {{}};"
         statements.append(Statement(made.format(literal(_scram.verifier(role.password))), made.format(literal(MASK))))
@@ -244,7 +283,7 @@ def _thing_changes(thing: Thing, wanted: Wanted) -> List[Statement]:
     kind = thing.kind.replace("LINKED ", "")
     if given_away and kind == thing.kind:
         statements.append(Statement(f"ALTER {kind} {thing.name} OWNER TO {identifier(wanted.migrator.name)};"))
-    privileges = GRANTS.get(kind)
+    privileges = wanted.privileges(thing)
     # What its owner could do is not written down as granted; so after a change of owner all is granted anew.
     if privileges is not None and (given_away or thing.user != privileges or thing.public):
         on = f"{'TABLE' if kind in _TABLES else kind} {thing.name}"

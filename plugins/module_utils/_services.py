@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, List, Mapping, Optional
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import READER
 from ansible_collections.fairlead.fastapi.plugins.module_utils._roles import SUPERUSER
 
 INVENTORY = "in your inventory (group_vars/all/main.yml)"
@@ -41,10 +42,10 @@ def _postgres_problems(values: Mapping[str, Any]) -> List[str]:
             f"set data_services_postgres to false, or remove app_database_url, {INVENTORY}"
         )
     user, migrator = values.get("data_services_postgres_user"), values.get("data_services_postgres_migrator")
-    if len({user, migrator, SUPERUSER}) < 3:
+    if len({user, migrator, SUPERUSER, READER}) < 4:
         found.append(
             f"data_services_postgres_user ({user}) and data_services_postgres_migrator ({migrator}) must be two roles, "
-            f"and neither {SUPERUSER}: set them {INVENTORY}"
+            f"and neither {SUPERUSER} nor {READER}: set them {INVENTORY}"
         )
     passwords = [values.get(name) for name in _POSTGRES_PASSWORDS]
     if passwords[0] and passwords[0] == passwords[1]:

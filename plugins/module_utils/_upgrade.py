@@ -14,9 +14,9 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _docker, _roles, _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _database_copy, _docker, _dump, _roles, _volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup import take, version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import dump_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import run
@@ -40,14 +40,16 @@ POLL_SECONDS = 0.2
 SHOWN_LINES = 20
 # A dump is smaller than the data, indexes are made anew: this is for both, and for what sorting them takes.
 SPACE_FACTOR = 1.5
-# Superusers are not counted: dumps still get in.
-_CLOSE = """
-ALTER DATABASE {name} CONNECTION LIMIT 0;
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-WHERE datname = current_database() AND NOT rolsuper AND pid <> pg_backend_pid();
+# Whoever may connect but the owner, as whom the data is dumped.
+_VISITORS = """
+SELECT DISTINCT CASE grantee WHEN 0 THEN '' ELSE pg_get_userbyid(grantee) END
+FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+WHERE datname = {name} AND privilege_type = 'CONNECT' AND grantee <> datdba;
 """
-_OPEN = "ALTER DATABASE {name} CONNECTION LIMIT {limit};"
-_LIMIT = "SELECT datconnlimit FROM pg_database WHERE datname = current_database();"
+_END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+WHERE datname = {name} AND NOT rolsuper AND pid <> pg_backend_pid();
+"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def kept(paths: AppPaths) -> Path:
 def copy(move: Move, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
     """Fill the new volume with what the old server has, and return the backup's manifest.
 
-    Afterwards nobody but superusers can log in to the old database: what is written there would be lost.
+    Afterwards nobody but the owner and superusers can log in to the old database: what is written there would be lost.
 
     Args:
         move: from where to where.
@@ -102,15 +104,15 @@ def copy(move: Move, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
         _refuse_strange_volume(move)
         _refuse_small_disk(move, database)
     _keep_files(move.paths)
-    entry = {
+    entry: Dict[str, Any] = {
         "from": {"major": move.old.major, "volume": move.old.name},
         "to": {"major": move.image.major, "volume": move.new},
-        "connection_limit": database.query(_LIMIT)[0][0],
+        "visitors": [row[0] for row in database.query(_VISITORS.format(name=literal(database.name)), admin=True)],
         "at": now(),
     }
     write_json(record(move.paths), entry)
     try:
-        return _copy(move, database, steps, wanted)
+        return _copy(move, database, steps, wanted, entry["visitors"])
     except BaseException:
         # On a signal as well. What cannot be undone now is undone by the next run.
         with contextlib.suppress(ReleaseError), steps.step("undo"):
@@ -118,9 +120,9 @@ def copy(move: Move, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
         raise
 
 
-def _copy(move: Move, database: Database, steps: Steps, wanted: _roles.Wanted) -> Dict[str, Any]:
+def _copy(move: Move, database: Database, steps: Steps, wanted: _roles.Wanted, visitors: Sequence[str]) -> Dict[str, Any]:
     with steps.step("close"):
-        database.query(_CLOSE.format(name=identifier(database.name)))
+        database.query(_connect(database, "REVOKE", "FROM", visitors) + _END_SESSIONS.format(name=literal(database.name)), admin=True)
     with steps.step("backup") as step:
         manifest = take(move.paths, database, KIND)
         step["backup"] = manifest["id"]
@@ -131,9 +133,11 @@ def _copy(move: Move, database: Database, steps: Steps, wanted: _roles.Wanted) -
     try:
         with steps.step("roles"):
             _make_roles(server, wanted)
-        with steps.step("restore"):
-            _backup_restore.restore_dump(server, server.name, dump_of(move.paths, manifest["id"]))
-            _copy_settings(database, server)
+            # It is empty, and nobody can log in: what a superuser makes there meets nothing of the migrator's.
+            _database_copy.copy_extensions(database, server, server.name)
+        with steps.step("restore") as step:
+            step["left_out"] = _dump.restore_dump(server, server.name, dump_of(move.paths, manifest["id"]))
+            _database_copy.copy_settings(database, server, server.name)
         with steps.step("compare") as step:
             step["tables"] = len(manifest["tables"])
             _backup_restore.compare(server, server.name, manifest, version_table(move.paths))
@@ -163,7 +167,7 @@ def revert(paths: AppPaths) -> Optional[Dict[str, Any]]:
     _volume.remove(entry["to"]["volume"])
     database = find_database(paths)
     if database is not None:
-        database.query(_OPEN.format(name=identifier(database.name), limit=entry["connection_limit"]))
+        database.query(_connect(database, "GRANT", "TO", entry["visitors"]), admin=True)
     _forget(paths)
     return entry
 
@@ -243,14 +247,13 @@ def _await_ready(server: Database) -> None:
 
 
 def _make_roles(server: Database, wanted: _roles.Wanted) -> None:
-    rows = server.query(_roles.question(wanted.migrator.name, wanted.user.name), ROLES_SECONDS)
-    server.query(_roles.script(_roles.changes(_roles.state(rows), wanted)), ROLES_SECONDS)
+    rows = server.query(_roles.question(wanted.migrator.name, wanted.user.name), ROLES_SECONDS, server.name, admin=True)
+    server.query(_roles.script(_roles.changes(_roles.state(rows), wanted)), ROLES_SECONDS, server.name, admin=True)
 
 
-def _copy_settings(old: Database, new: Database) -> None:
-    # They belong to the database itself, so no dump has them.
-    name = literal(old.name)
-    new.query("\n".join(f"{row[0]};" for row in old.query(_backup_restore.SETTINGS.format(new=name, live=name) + ";")))
+def _connect(database: Database, verb: str, preposition: str, visitors: Sequence[str]) -> str:
+    names = ", ".join(identifier(name) if name else "PUBLIC" for name in visitors)
+    return f"{verb} CONNECT ON DATABASE {identifier(database.name)} {preposition} {names};\n" if names else ""
 
 
 def _stop(container: str) -> None:

@@ -30,7 +30,7 @@ USER = "postgres"
 # Of the official images: those on Debian, and those on Alpine.
 DEBIANS_OWNER, ALPINES_OWNER = "999:999", "70:70"
 ASK_SECONDS = 60.0
-KEYS = ("from", "to", "connection_limit", "at")
+KEYS = ("from", "to", "visitors", "at")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ description:
   - Volumes that the backup has copies of are extracted beside the live ones and compared. Then the release is stopped for a moment, and
     they are exchanged, each in one step. Their old files are kept until the next restore.
   - A backup that is only off this host is fetched.
+  - The live release's containers are started again before it is asked whether it is ready, so that no pool of connections is left over
+    from the replaced database.
   - Whoever dies, there is the old database or the restored one. What was half restored is dropped by the next run.
   - No release is under way meanwhile. Put users to the maintenance page first - what they write until the end of this is lost.
 extends_documentation_fragment:
@@ -23,6 +25,11 @@ extends_documentation_fragment:
 options:
   backup:
     description: Id of the backup; empty for the newest. One that an earlier restore made of what it replaced is only taken by its id.
+    type: str
+    default: ''
+  installation:
+    description:
+      - Which installation of the app the backup is of, when not of this one; the newest of its copies off the host, or O(backup).
     type: str
     default: ''
   into:
@@ -111,11 +118,19 @@ serving:
   type: str
 """
 
+import contextlib
 import re
 import time
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_store, _docker, _volume_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
+    _backup_restore,
+    _backup_store,
+    _database_copy,
+    _docker,
+    _volume_restore,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
@@ -126,7 +141,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Le
 from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
 
-OPTIONS = {**STAGE_OPTIONS, "backup": {"type": "str", "default": ""}, "into": {"type": "str", "default": ""}}
+OPTIONS = {**STAGE_OPTIONS, **{name: {"type": "str", "default": ""} for name in ("backup", "installation", "into")}}
 # Names that need no quotes.
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -140,7 +155,8 @@ def restore(stage: Stage) -> Result:
         if into:
             _check_name(database, into)
         with stage.steps.step("check"):
-            manifest = _backup_restore.obtain(stage.paths, stage.params["backup"], fetch=not stage.check_mode)
+            wanted, installation = stage.params["backup"], stage.params["installation"]
+            manifest = _backup_restore.obtain(stage.paths, wanted, not stage.check_mode, installation)
         if stage.check_mode:
             return {"changed": True, "backup": manifest["id"], "message": [f"backup {manifest['id']} would be restored"]}
         _backup_restore.require_space(database, manifest)
@@ -164,7 +180,7 @@ def restore(stage: Stage) -> Result:
 def _check_name(database: Database, into: str) -> None:
     if not NAME.fullmatch(into):
         raise ReleaseError("CONFIG", f"into is {into[:80]!r} and must be a name for a new database", "use small letters, digits and _")
-    if _backup_restore.exists(database, into):
+    if _database_copy.exists(database, into):
         raise ReleaseError("CONFIG", f"there is a database {into} at {database.title} already", "drop it, or choose another name")
 
 
@@ -176,23 +192,23 @@ def _said(manifest: Dict[str, Any], name: str, seconds: float) -> str:
 
 
 def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: str) -> Result:
-    with stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as name:
-        _backup_restore.rename(database, name, into)
-    message = [f"The live database {database.name} was not touched"]
+    with stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as copy:
+        _backup_restore.rename(database, copy.name, into)
+    message = [f"The live database {database.name} was not touched", *_left_out(copy)]
     message += ["Nor were volumes: with into, a restore leaves them as they are"] if manifest.get("volumes") else []
     return {"rows_before": None, "replaced": None, "kept": "", "ready": True, "maintenance": "off", "message": message}
 
 
 def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
     present: Optional[Dict[str, Any]] = None
-    if _backup_restore.exists(database, database.name):
+    if _database_copy.exists(database, database.name):
         with stage.steps.step("backup") as step:
             present = _backup.take(stage.paths, database, "restore")
             step.update(backup=present["id"], bytes=present["bytes"])
     # A scheduled backup, which would keep the database from being renamed, waits.
     with _backup_store.alone(stage.paths), stage.steps.step("restore"), _volume_restore.beside(stage.paths, manifest) as volumes:
-        with _backup_restore.restored(database, stage.paths, manifest) as name:
-            kept, dropped = _backup_restore.swap(database, name)
+        with _backup_restore.restored(database, stage.paths, manifest) as copy:
+            kept, dropped = _backup_restore.swap(database, copy.name)
         said = _volume_restore.swap(stage.paths, volumes)
     message = [f"Not in it: everything written after {manifest['at']}", *said]
     if present:
@@ -200,7 +216,10 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
             f"What was replaced had {all_rows(present['tables'])} rows; it is the backup {present['id']}, and until the next restore "
             f"the database {kept}"
         )
+    message += _left_out(copy)
     message += [f"Dropped: {gone}, kept by an earlier restore" for gone in dropped]
+    with stage.steps.step("restart"):
+        _restart(stage.paths)
     with stage.steps.step("ready"):
         problem = _problem(stage.paths, manifest)
     return {
@@ -211,6 +230,17 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
         "maintenance": "on" if problem else "off",
         "message": message + problem,
     }
+
+
+def _left_out(copy: _backup_restore.Restored) -> List[str]:
+    return [f"Left out, because the schema's owner may not make it: {line}" for line in copy.left_out]
+
+
+def _restart(paths: AppPaths) -> None:
+    live = read_route(paths)
+    if live is not None and has_record(paths, live):
+        with contextlib.suppress(ReleaseError):  # whether it is ready is what is asked next
+            Candidate(paths, live).restart()
 
 
 def _problem(paths: AppPaths, manifest: Dict[str, Any]) -> List[str]:

@@ -12,7 +12,9 @@ version_added: 1.0.0
 description:
   - In the PostgreSQL that the role C(data_services) runs, makes O(migrator), which owns the database and all that is in it, and
     O(user), which can read and write the data and nothing else - no C(CREATE), C(ALTER), C(DROP), C(TRUNCATE), no temporary tables.
-    Everybody else can do nothing.
+    Everybody else can do nothing. The table of the schema's revision is only read by O(user).
+  - Makes C(fairlead_reader), a member of O(migrator) that sees all rows and has no password, for backups.
+  - Takes from everybody the right to connect to the databases C(postgres) and C(template1), where the superuser asks about the server.
   - What O(migrator) makes later is granted to O(user) by default privileges. What somebody else made in the database is given to
     O(migrator).
   - The superuser C(postgres) loses its password; it is used over the socket inside the container only.
@@ -45,6 +47,10 @@ options:
       statement_timeout: 15min
       client_connection_check_interval: 1s
       idle_in_transaction_session_timeout: 1min
+  version_table:
+    description: Table that the schema's revision is in, with its schema where that is not C(public).
+    type: str
+    default: alembic_version
 requirements:
   - Python 3.9 or newer and Docker Engine 25 or newer, on the host.
 attributes:
@@ -112,10 +118,9 @@ def needed(database: Database, params: Dict[str, Any]) -> List[_roles.Statement]
     missing = [name for name in ROLES if not params[name]]
     if missing:
         raise ReleaseError("CONFIG", f"not given: {', '.join(missing)}", "the database runs here, so its roles are made here")
-    wanted = _roles.Wanted(
-        _roles.Role(params["migrator"], params["migrator_password"]), _roles.Role(params["user"], params["user_password"]), settings
-    )
-    rows = database.query(_roles.question(wanted.migrator.name, wanted.user.name), SECONDS)
+    migrator = _roles.Role(params["migrator"], params["migrator_password"])
+    wanted = _roles.Wanted(migrator, _roles.Role(params["user"], params["user_password"]), settings, params["version_table"])
+    rows = database.query(_roles.question(wanted.migrator.name, wanted.user.name), SECONDS, database.name, admin=True)
     return _roles.changes(_roles.state(rows), wanted)
 
 
@@ -134,7 +139,7 @@ def work(paths: AppPaths, params: Dict[str, Any], check_mode: bool) -> Dict[str,
         )
     statements = needed(database, params)
     if statements and not check_mode:
-        database.query(_roles.script(statements), SECONDS)
+        database.query(_roles.script(statements), SECONDS, database.name, admin=True)
     shown = [str(statement) for statement in statements]
     return {
         "changed": bool(statements),
@@ -153,6 +158,7 @@ def main() -> None:
             "user": {"type": "str"},
             "user_password": {"type": "str", "no_log": True},
             "settings": {"type": "dict", "default": SETTINGS},
+            "version_table": {"type": "str", "default": "alembic_version"},
         },
         supports_check_mode=True,
     )

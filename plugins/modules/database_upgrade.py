@@ -133,6 +133,7 @@ def copy(stage: Stage) -> Result:
     wanted = Wanted(Role(p["migrator"], p["migrator_password"]), Role(p["user"], p["user_password"]), settings)
     move = _upgrade.Move(stage.paths, old, _volume.chosen(stage.paths.app, image, old), image)
     manifest = _upgrade.copy(move, stage.steps, wanted)
+    stage.warnings += [f"LEFT_OUT: {line}" for step in stage.steps.done for line in step.get("left_out", ())]
     rows = sum(table["rows"] for table in manifest["tables"].values())
     return {"changed": True, "backup": manifest["id"], "tables": len(manifest["tables"]), "rows": rows}
 
@@ -145,7 +146,7 @@ def finish(stage: Stage) -> Result:
     live = read_route(stage.paths)
     if live is not None:
         with stage.steps.step("ready"):
-            Candidate(stage.paths, live).await_ready()
+            _await_again(stage, live, restart=begun is not None)
     return {"changed": _upgrade.finish(stage.paths) is not None}
 
 
@@ -157,8 +158,15 @@ def revert(stage: Stage) -> Result:
     if entry is not None and live is not None:
         # Users are let in again next. Whether the app is well is not what an upgrade is about.
         with stage.steps.step("ready"), contextlib.suppress(ReleaseError):
-            Candidate(stage.paths, live).await_ready()
+            _await_again(stage, live, restart=True)
     return {"changed": entry is not None}
+
+
+def _await_again(stage: Stage, live: str, restart: bool) -> None:
+    release = Candidate(stage.paths, live)
+    if restart:  # its pools hold connections to the server that was replaced
+        release.restart()
+    release.await_ready()
 
 
 if __name__ == "__main__":

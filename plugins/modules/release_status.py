@@ -69,8 +69,8 @@ drift:
   elements: str
 backup:
   description:
-    - The newest backup (C(newest), null when there is none), how many there are (C(count)), how each kind went last (C(outcomes)), and
-      what is wrong with them (C(problem)).
+    - The newest backup (C(newest), null when there is none), how many there are (C(count)), how each kind went last (C(outcomes)),
+      whether a drill restored the newest one (C(proved)), and what is wrong with them (C(problem)).
   returned: success
   type: dict
 volumes:

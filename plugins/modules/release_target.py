@@ -11,6 +11,7 @@ short_description: Choose the release to roll back to
 version_added: 1.0.0
 description:
   - Takes the right to release and chooses the release that was live before the live one, or the one asked for.
+  - Refuses a release whose password for a data service was changed since; its tag can be deployed again with that of today.
   - Compares what it was made for with what the database is at. Migrations in between that it may not be able to live with refuse the
     rollback.
   - Pulls its image again, by digest, when it is gone from the host. Its configuration is the one it ran with.
@@ -75,8 +76,8 @@ serving:
 import contextlib
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _drift, _preflight, _schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _drift, _preflight, _rotation, _schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_secrets
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -136,10 +137,38 @@ def _chosen(stage: Stage, ledger: Ledger) -> Result:
         )
     chosen = target.record["id"]
     _preflight.raise_all(_preflight.site(stage.paths, Candidate(stage.paths, chosen).settings, chosen))
+    with stage.steps.step("secrets"):
+        _refuse_old_passwords(stage, str(live), target.record)
     with stage.steps.step("schema"):
         downgrade = _downgrade(stage, ledger, target.record)
     from_release = brief(find(ledger.releases, live))
     return {"changed": True, "release": brief(target.record), "from_release": from_release, "downgrade": downgrade}
+
+
+def _refuse_old_passwords(stage: Stage, live: str, target: Record) -> None:
+    """Check that the target does not bring back a password that was changed since.
+
+    Raises:
+        ReleaseError: ROLLBACK_SECRETS, which names the secrets.
+    """
+    if not has_record(stage.paths, live):
+        return
+    database = find_database(stage.paths)
+    then, now = _rotation.values(stage.paths, target["id"]), _rotation.values(stage.paths, live)
+    names = _rotation.outdated(now, then, _rotation.accepted(stage.paths, database))
+    changed = [name for name in _rotation.changed(now, then) if name in read_secrets(stage.paths, live)]
+    if changed and not names and database is not None and database.container is None:
+        stage.warnings.append(
+            f"SECRETS_CHANGED: {target['id']} has earlier values of {', '.join(changed)}; whether the database elsewhere still accepts "
+            "them is not known here"
+        )
+    if names:
+        raise ReleaseError(
+            "ROLLBACK_SECRETS",
+            f"{target['id']} ({target['tag']}) has earlier values of {', '.join(names)}, which the data services do not accept any more: "
+            "its users would get errors",
+            f"deploy its image with the values of today: playbooks/deploy.yml -e image_tag={target['tag']}",
+        )
 
 
 def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab import paths
+from lab import hostile_database, paths
 from lab.hosts import USER, Host
 from lab.story import App, Play, mixed_load_was_served
 
@@ -114,6 +114,10 @@ def test_a_timer_makes_backups_that_are_proved_under_load(app: App, taken: dict[
     assert app.on_host("systemctl", "is-enabled", timer).strip() == "enabled"
     assert app.on_host("systemctl", "is-active", timer).strip() == "active"
     assert state(app) == ("inactive", "0")
+    drill = f"fairlead-drill-{app.name}"
+    assert app.on_host("systemctl", "is-active", f"{drill}.timer").strip() == "active"
+    app.on_host("systemctl", "start", f"{drill}.service")
+    assert "the newest proved by a restore drill" in said(app.play("status").succeeded())
     assert (taken["kind"], taken["revision"], taken["release"]) == ("scheduled", [app.revision], app.live)
     assert set(taken["tables"]) == {"public.alembic_version", "public.items"} and taken["tables"]["public.items"]["rows"] > 0
     dump = f"{folder(app)}/{taken['id']}.dump"
@@ -129,7 +133,14 @@ def test_copies_off_the_host_are_encrypted_and_come_back(app: App, taken: dict[s
     reader = f"docker exec -i {app.name}-data-postgres-1 pg_restore --file=-"
     assert CANARY in app.on_host("sh", "-c", f"{reader} < {folder(app)}/{taken['id']}.dump")
     app.on_host("sh", "-c", f"rm {folder(app)}/{taken['id']}.*")
-    app.play("restore", backup=taken["id"], into="backup_look").succeeded()
+    # Of another installation of the app, none is taken that was not named.
+    set_up(app, installation="staging.lab")
+    refused = restore(app).failed_with("BACKUP_UNKNOWN")
+    assert f"the installation {app.domain} has copies off this host, the newest is {taken['id']}: -e backup_of={app.domain}" in said(
+        refused
+    )
+    app.play("restore", backup_of=app.domain, into="backup_look").succeeded()
+    set_up(app, installation=app.domain)
     assert databases(app) == ["backup", "backup_look"]
     assert has(app, CANARY, "backup_look") and manifests(app) == [taken]
     app.sql("DROP DATABASE backup_look")
@@ -245,6 +256,19 @@ def test_a_backup_that_fails_is_told(app: App, fault: Fault, code: str, says: st
     assert state(app) == ("inactive", "0")
 
 
+@pytest.mark.fault(
+    row=125,
+    fault="the address of copies off the host has a password in it",
+    code="CONFIG",
+    serves="the live release",
+    says="where it belongs",
+)
+def test_a_password_in_the_address_of_copies_is_refused(app: App) -> None:
+    address = {"db_backup_restic_repository": "rest:https://shop:planted-word@backup.example.com/shop"}
+    play = app.play("backup", "--diff", **address).failed_with("CONFIG")
+    assert "planted-word" not in play.output and "RESTIC_REST_PASSWORD" in play.output
+
+
 @pytest.mark.parametrize("variables", [{}, {"confirm": "shop"}])
 def test_nothing_is_restored_that_nobody_confirmed(app: App, variables: dict[str, str]) -> None:
     before = app.fingerprint()
@@ -260,10 +284,12 @@ def test_the_live_database_goes_back_to_a_backup(app: App) -> None:
     # What runs that were killed left: nobody has to remove it.
     app.sql(f"CREATE DATABASE {app.name}_restore_20260101t000000z")
     app.on_host("touch", f"{folder(app)}/20260101T000000Z.dump")
-    before = app.fingerprint()
+    before, running = app.fingerprint(), app.running()
     app.play("restore", "--check").succeeded()
-    assert app.fingerprint() == before
+    assert (app.fingerprint(), app.running()) == (before, running)
     play = restore(app).succeeded()
+    again = app.running()
+    assert again.keys() == running.keys() and all(again[name] != running[name] for name in again), "no pool is left from before"
     assert has(app, "before") and not has(app, "after")
     _, kept = databases(app)
     assert kept.startswith("backup_before_") and has(app, "after", kept)
@@ -311,4 +337,29 @@ def test_a_damaged_backup_is_refused(app: App) -> None:
     assert "the last restore drill failed" in said(app.play("status").succeeded())
     app.on_host("sh", "-c", f"rm {folder(app)}/{newest}.*")
     app.play("restore_drill").succeeded()
+    app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=120,
+    fault="a migration leaves functions, operators, casts, settings and CHECKs that whoever reads or restores the database runs",
+    code="–",
+    serves="the live release",
+    says="what a restore left out",
+)
+def test_nothing_that_a_migration_left_runs_as_a_superuser(app: App) -> None:
+    migrator = f"{app.name}_migrator"
+    # The migrator may not make it, so that no restore can.
+    app.sql("CREATE EXTENSION pg_stat_statements")
+    with hostile_database.planted(app):
+        app.play("backup").succeeded()
+        app.play("restore_drill").succeeded()
+        restore(app).succeeded()
+        app.play("provision").succeeded()
+        # The generated column was made by a function that finds what it needs by search_path only.
+        assert hostile_database.run_as(app, migrator, "SELECT plain FROM public.traps ORDER BY id") == "cafe\nthe"
+    assert hostile_database.roles_that_ran(app) == {migrator, "fairlead_reader"}
+    assert app.sql("SELECT rolname FROM pg_roles WHERE rolsuper") == "postgres"
+    app.sql("DROP EXTENSION pg_stat_statements")
+    app.settle()
     app.assert_tidy()

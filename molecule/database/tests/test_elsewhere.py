@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK
 
 from lab import authority, external_database, faults, paths
 from lab.external_database import ADDRESS
@@ -64,6 +65,30 @@ def test_a_deploy_changes_nothing_when_the_database_does_not_prove_itself(elsewh
     assert "certificate verify failed" in play.output
     assert (elsewhere.live, elsewhere.running(), revision()) == (live, running, "0001")
     elsewhere.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=124,
+    fault="the app's own role holds the lock for migrations in a database elsewhere",
+    code="MIGRATION_BUSY",
+    serves="the old release",
+    says="which role, and how to end its session",
+)
+def test_a_lock_that_the_app_holds_is_told_and_delays_no_backup(elsewhere: App) -> None:
+    with external_database.session(NAME, NAME, f"SELECT pg_advisory_lock({MIGRATION_LOCK})"):
+        play = elsewhere.deploy("v2").failed_with("MIGRATION_BUSY")
+        elsewhere.on_host("systemctl", "start", f"fairlead-backup-{NAME}.service")
+    said = " ".join(play.output.split())
+    assert f"({NAME}, " in said and "a role that migrates nothing; to end its session: SELECT pg_terminate_backend(" in said
+    assert revision() == "0001"
+
+
+def test_a_backup_is_proved_without_what_only_the_provider_can_make(elsewhere: App) -> None:
+    external_database.sql(NAME, f'CREATE EXTENSION pg_stat_statements; ALTER ROLE "{NAME}_migrator" CREATEDB')
+    elsewhere.play("backup").succeeded()
+    said = " ".join(elsewhere.play("restore_drill").succeeded().output.split())
+    assert "was restored and compared" in said
+    assert "Left out, because the schema's owner may not make it: CREATE EXTENSION IF NOT EXISTS pg_stat_statements" in said
 
 
 def test_a_migration_is_planned_and_backed_up_from_here(elsewhere: App) -> None:

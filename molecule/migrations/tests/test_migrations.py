@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK
 
-from lab import faults
+from lab import faults, hostile_database
 from lab.freeze import watching
 from lab.story import App, mixed_load_was_served
 
@@ -46,9 +46,23 @@ def a_reader(app: App) -> Iterator[None]:
 @contextmanager
 def another_runner(app: App) -> Iterator[None]:
     """A deploy from somewhere else migrates the same database."""
+    with lock_held(app, "postgres", "postgres"):
+        yield
+
+
+@contextmanager
+def a_lock_of_the_app(app: App) -> Iterator[None]:
+    """The app's own role holds a lock of the same number, in the only database where it can."""
+    with lock_held(app, app.name, app.name):
+        yield
+
+
+@contextmanager
+def lock_held(app: App, role: str, database: str) -> Iterator[None]:
+    """A session holds a lock with the number of the one for migrations."""
     container = f"{app.name}-data-postgres-1"
     hold = f"SELECT pg_advisory_lock({MIGRATION_LOCK}); SELECT pg_sleep(600)"
-    app.on_host("docker", "exec", "--detach", container, "psql", "--username", "postgres", "--dbname", app.name, "--command", hold)
+    app.on_host("docker", "exec", "--detach", container, "psql", "--username", role, "--dbname", database, "--command", hold)
     mine = "query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + 20
     while (
@@ -120,6 +134,13 @@ CASES = [
         marks=pytest.mark.fault(row=23, fault="somebody else migrates", code="MIGRATION_BUSY", serves=OLD, says="who, since when"),
     ),
     pytest.param(
+        *(hostile_database.planted_view, "expand", {}, "VERSION_TABLE", ("public.alembic_version is a view of the role",)),
+        id="version table is a view",
+        marks=pytest.mark.fault(
+            row=121, fault="a migration put a view in the place of the version table", code="VERSION_TABLE", serves=OLD, says="whose it is"
+        ),
+    ),
+    pytest.param(
         *(read_only_backups, "expand", {}, "BACKUP_FAILED", ("Read-only file system", "playbooks/backup.yml")),
         id="no backup",
         marks=pytest.mark.fault(row=29, fault="backup fails: its disk is read-only", code="BACKUP_FAILED", serves=OLD, says="why"),
@@ -174,6 +195,7 @@ def test_the_old_release_serves_on(
     for words in evidence:
         assert words in play.output, f"{words} is not in\n{play.output}"
     assert (app.live, app.revision, app.running(), columns(app)) == before
+    assert not hostile_database.roles_that_ran(app), "what is refused is not read"
     assert set(load.report.releases) == {app.live}
     added = backups(app) - made
     assert len(added) == (code in BACKED_UP), added
@@ -199,6 +221,29 @@ def test_what_is_left_of_half_a_migration_is_named_until_it_is_gone(app: App) ->
 
 
 @pytest.mark.fault(
+    row=122,
+    fault="a compromised app takes the lock for migrations, rewrites the revision, or goes to another database",
+    code="–",
+    serves="the old release",
+    says="–",
+)
+@pytest.mark.parametrize(
+    ("statement", "database"),
+    [
+        ("UPDATE alembic_version SET version_num = '0001'", None),
+        ("DELETE FROM alembic_version", None),
+        ("CREATE TEMPORARY TABLE a (b integer)", None),
+        (f"SELECT pg_advisory_lock({MIGRATION_LOCK})", "postgres"),
+        ("SELECT 1", "template1"),
+    ],
+)
+def test_the_apps_role_can_neither_stop_nor_falsify_migrations(app: App, statement: str, database: str | None) -> None:
+    with pytest.raises(AssertionError, match="permission denied"):
+        hostile_database.run_as(app, app.name, statement, database)
+    assert hostile_database.run_as(app, app.name, "SELECT version_num FROM alembic_version") == app.revision
+
+
+@pytest.mark.fault(
     row=26,
     fault="migrated, but the candidate is never ready",
     code="NOT_READY",
@@ -207,7 +252,7 @@ def test_what_is_left_of_half_a_migration_is_named_until_it_is_gone(app: App) ->
 )
 def test_a_release_that_fails_after_its_migration_leaves_the_database_ahead(app: App) -> None:
     live = app.live
-    with app.load() as load:
+    with app.load() as load, a_lock_of_the_app(app):
         play = app.deploy("expand", app_release_ready_path="/nowhere", app_release_ready_seconds=5).failed_with("NOT_READY")
     mixed_load_was_served(load)
     assert "SCHEMA_AHEAD: " in play.output and "from 0002 to 0003" in play.output, play.output

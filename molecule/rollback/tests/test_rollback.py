@@ -2,6 +2,7 @@
 
 import pytest
 
+from lab import hostile_database, paths
 from lab.story import App, mixed_load_was_served
 
 
@@ -64,3 +65,31 @@ def test_retention_keeps_what_rollbacks_need(app: App) -> None:
     assert sorted(bundles) == kept
     app.rollback().succeeded()
     app.assert_tidy()
+
+
+@pytest.mark.fault(
+    row=123,
+    fault="the database's password was changed since the release to go back to was live",
+    code="ROLLBACK_SECRETS",
+    serves="the live release",
+    says="which secrets, and to deploy that tag again",
+)
+def test_a_password_that_was_changed_is_not_brought_back(app: App) -> None:
+    old, new = (paths.STATE / "database_password").read_text().strip(), "changed-1234567890"
+    set_password(app, new)
+    try:
+        app.deploy("v3", app_secrets={"database_password": new, "redis_password": "{{ vault_redis_password }}"}).succeeded()
+        before, running = app.live, app.running()
+        play = app.rollback().failed_with("ROLLBACK_SECRETS")
+        assert "earlier values of database_password" in " ".join(play.output.split())
+        assert old not in play.output and new not in play.output
+        assert (app.live, app.running()) == (before, running)
+    finally:
+        set_password(app, old)
+    app.rollback().succeeded()
+    app.assert_tidy()
+
+
+def set_password(app: App, password: str) -> None:
+    """Change the password of the app's role, as provisioning would."""
+    hostile_database.run_as(app, "postgres", f"ALTER ROLE \"{app.name}\" PASSWORD '{password}'")

@@ -221,6 +221,9 @@ class FakeEngine:
         self.note("stop", identifier)
         self.present[identifier.removeprefix("container-")]["State"].update(Running=False, Status="exited", ExitCode=self.stop_exit_code)
 
+    def restart(self, identifier: str) -> None:
+        self.note("restart", identifier)
+
     def remove(self, identifier: str) -> None:
         self.note("remove", identifier)
         self.present.pop(identifier.removeprefix("container-"), None)

@@ -29,14 +29,13 @@ def manifest(identifier: str, kind: str = "scheduled", **changes: Any) -> dict[s
     return {**whole, **changes}
 
 
-def made(paths: AppPaths, identifier: str, kind: str = "scheduled", content: bytes = b"dump") -> str:
+def made(paths: AppPaths, identifier: str, kind: str = "scheduled", content: bytes = b"dump", **changes: Any) -> str:
     """Have a backup on the host, and return its id."""
     paths.backups.mkdir(exist_ok=True)
     dump = _backup_store.dump_of(paths, identifier)
     dump.write_bytes(content)
-    write_state(
-        _backup_store.manifest_of(paths, identifier), manifest(identifier, kind, sha256=_backup_store.sha256(dump), bytes=len(content))
-    )
+    facts = {"sha256": _backup_store.sha256(dump), "bytes": len(content), **changes}
+    write_state(_backup_store.manifest_of(paths, identifier), manifest(identifier, kind, **facts))
     return identifier
 
 

@@ -42,7 +42,9 @@ class FakeDatabase:
 
     name = "shop"
     title = "shop-data-postgres-1"
+    user = "postgres"
     migrator = "shop_migrator"
+    container = "container-postgres"
 
     def __init__(self, note: Callable[[str, str], None]) -> None:
         self.note = note
@@ -55,6 +57,10 @@ class FakeDatabase:
         self.sessions: list[str] = []
         self.failing: dict[str, ReleaseError] = {}
         self.locked = False
+        # What the server keeps of the passwords of its roles.
+        self.verifiers: list[str] = []
+        # Version tables that were made read-only for the app, with the revision that was in them then.
+        self.protected: list[tuple[str, tuple[str, ...]]] = []
 
     def _fail(self, what: str) -> None:
         if what in self.failing:
@@ -63,6 +69,14 @@ class FakeDatabase:
     def look(self, version_table: str) -> State:
         self._fail("look")
         return State(tuple(self.revision), self.tables, 1_000_000, tuple(self.invalid))
+
+    def query(self, sql: str, admin: bool) -> list[list[str]]:
+        assert "FROM pg_authid" in sql and admin
+        self._fail("query")
+        return [[verifier] for verifier in self.verifiers]
+
+    def protect(self, version_table: str) -> None:
+        self.protected.append((version_table, tuple(self.revision)))
 
     def schema_checksum(self) -> str:
         return self.checksum

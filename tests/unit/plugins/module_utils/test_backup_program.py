@@ -1,7 +1,16 @@
 """What the timer runs: backed up, few kept, copied, and told."""
 
+import json
+
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_offsite, _backup_program, _backup_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
+    _backup_drill,
+    _backup_offsite,
+    _backup_program,
+    _backup_state,
+)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from fakes_backup import DATABASE, day, made, manifest
 
@@ -42,6 +51,25 @@ def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkey
     _backup_state.settings_file(scheduled).write_text('{"keep": 1, "oldest_hours": 50, "restic": null}')
     assert _backup_program.back_up(scheduled)["ok"]
     assert "OFFSITE_FAILED" not in (_backup_state.problem(scheduled) or "")
+
+
+def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def prove(_: AppPaths) -> dict[str, object]:
+        if broken:
+            raise ReleaseError("DRILL_FAILED", "the backup was not proved", "do not rely on it")
+        return {"backup": day(1), "rows": 3, "manifest": {"tables": {}}}
+
+    monkeypatch.setattr(_backup_drill, "prove", prove)
+    monkeypatch.setattr(_backup_program, "AppPaths", lambda _: scheduled)
+    broken = True
+    assert _backup_program.main(["--app", "shop", "--drill"]) == 0, "before the first backup there is nothing to prove"
+    made(scheduled, day(1))
+    capsys.readouterr()
+    assert _backup_program.main(["--app", "shop", "--drill"]) == 1
+    assert "DRILL_FAILED" in capsys.readouterr().out
+    broken = False
+    assert _backup_program.main(["--app", "shop", "--drill"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"app": "shop", "ok": True, "failures": [], "backup": day(1), "rows": 3}
 
 
 def test_without_a_database_it_fails_and_says_so(

@@ -1,7 +1,7 @@
 """Which backup is restored, and under which names."""
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _backup_store
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _backup_state, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from fakes import fails
@@ -14,9 +14,14 @@ def offsite(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     there: dict[str, str] = {}
 
     class Fake:
+        installation = "shop.example.com"
+
         @staticmethod
-        def of(_: AppPaths) -> "Fake":
+        def of(_: AppPaths, installation: str) -> "Fake":
             return Fake()
+
+        def others(self) -> dict[str, str]:
+            return {"staging.example.com": day(7)}
 
         def newest(self) -> str | None:
             return max(there, default=None)
@@ -56,6 +61,48 @@ def test_which_backup_is_meant(
             _backup_restore.obtain(paths, wanted)
     else:
         assert _backup_restore.obtain(paths, wanted)["id"] == found
+
+
+def test_copies_of_another_installation_are_named_and_not_taken(paths: AppPaths, offsite: dict[str, str]) -> None:
+    with fails("BACKUP_UNKNOWN") as caught:
+        _backup_restore.obtain(paths, "")
+    assert "of the installation shop.example.com" in caught.value.what
+    assert caught.value.details == [
+        f"the installation staging.example.com has copies off this host, the newest is {day(7)}: -e backup_of=staging.example.com"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installation", "found"),
+    [
+        ("", "", day(1)),
+        (day(2), "", day(2)),
+        ("", "staging", day(2)),
+        (day(2), "staging", day(2)),
+        (day(1), "staging", "BACKUP_UNKNOWN"),
+    ],
+)
+def test_what_was_fetched_from_another_installation_is_no_newest(
+    paths: AppPaths, offsite: dict[str, str], wanted: str, installation: str, found: str
+) -> None:
+    folder = _backup_state.settings_file(paths).parent
+    folder.mkdir()
+    _backup_state.settings_file(paths).write_text('{"installation": "production"}')
+    made(paths, day(1), installation="production")
+    made(paths, day(2), installation="staging")
+    if found == "BACKUP_UNKNOWN":
+        with fails(found):
+            _backup_restore.obtain(paths, wanted, installation=installation)
+    else:
+        assert _backup_restore.obtain(paths, wanted, installation=installation)["id"] == found
+
+
+def test_a_manifest_of_another_id_is_none(paths: AppPaths, offsite: dict[str, str]) -> None:
+    made(paths, day(1))
+    made(paths, day(2), id="../../../etc/shadow")
+    assert _backup_restore.obtain(paths, "")["id"] == day(1)
+    with fails("BACKUP_DAMAGED"):
+        _backup_restore.obtain(paths, day(2))
 
 
 def test_looking_fetches_nothing(paths: AppPaths, offsite: dict[str, str]) -> None:

@@ -37,4 +37,9 @@ def test_outcomes_are_kept_by_kind(paths: AppPaths) -> None:
     told = _backup_state.state(paths)
     assert (told["newest"]["id"], "tables" in told["newest"], told["count"]) == (day(1), False, 1)
     assert told["outcomes"]["drill"]["seconds"] == 2.5
+    assert told["proved"] is False
+    _backup_state.record(paths, "proof", backup=day(1))
+    assert _backup_state.state(paths)["proved"] is True
+    made(paths, day(2))
+    assert _backup_state.state(paths)["proved"] is False
     assert told["problem"].endswith("BACKUP_FAILED: why")

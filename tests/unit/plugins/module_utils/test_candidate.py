@@ -201,3 +201,12 @@ def test_removing_a_release_leaves_nothing_however_much_there_is(host: Host) -> 
         assert host.engine.present == {}
         assert not host.paths.bundle("r1").exists()
         assert not host.paths.socket_dir("r1").exists()
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_it_is_started_again_without_its_one_off_containers(host: Host, running: bool) -> None:
+    release = candidate(host)
+    host.engine.present[release.id]["State"]["Running"] = running
+    host.engine.present["migration"] = container(release.id, service="migrate")
+    release.restart()
+    assert host.engine.told == ["restart container-r1"]

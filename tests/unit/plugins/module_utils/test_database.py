@@ -45,9 +45,37 @@ def says(monkeypatch: pytest.MonkeyPatch) -> Says:
 
 def test_here_it_is_asked_in_its_own_container() -> None:
     assert HERE.command("pg_dump", "--format=custom", purpose="backup", seconds=60) == [
-        *("docker", "exec", "--interactive", "--env", "PGUSER=postgres", "--env", "PGAPPNAME=fairlead backup", "c1"),
+        *("docker", "exec", "--interactive", "--env", "PGUSER=shop_migrator", "--env", "PGAPPNAME=fairlead backup", "c1"),
         *("timeout", "-k", "5", "60", "pg_dump", "--dbname=dbname='shop'", "--format=custom"),
-    ]
+    ], "as the owner of the schema: what is read may run what a migration made"
+
+
+@pytest.mark.parametrize(("database", "where"), [(None, "postgres"), ("shop", "shop")])
+def test_a_superuser_sees_no_names_but_postgresqls_own(database: str | None, where: str) -> None:
+    words = HERE.command("psql", database=database, admin=True)
+    options = "PGOPTIONS=-c search_path=pg_catalog -c standard_conforming_strings=on"
+    assert words[3:7] == ["--env", "PGUSER=postgres", "--env", options]
+    assert words[-1] == f"--dbname=dbname='{where}'"
+
+
+def test_all_rows_are_seen_by_a_role_that_owns_nothing() -> None:
+    assert "PGUSER=fairlead_reader" in HERE.command("pg_dump", whole=True)
+
+
+def test_elsewhere_nobody_is_a_superuser() -> None:
+    assert ELSEWHERE.command("psql", whole=True) == ELSEWHERE.command("psql")
+    assert ELSEWHERE.command("psql", admin=True) == ELSEWHERE.command("psql")
+
+
+def test_what_is_asked_about_the_server_is_asked_where_the_app_cannot_be(says: Says) -> None:
+    given = says(*[Finished(0, "", "")] * 3, Finished(0, "0\n", ""))
+    HERE.open_transactions()
+    HERE.end_migrations()
+    assert not HERE.is_migrating()
+    assert {word for words, _ in given for word in words if word.startswith(("PGUSER", "--dbname"))} == {
+        "PGUSER=postgres",
+        "--dbname=dbname='postgres'",
+    }
 
 
 def test_elsewhere_it_is_asked_from_a_container_that_can_do_nothing_else() -> None:
@@ -144,7 +172,9 @@ def test_a_program_that_docker_did_not_start_is_started_again(
 def test_what_a_database_is_like(says: Says, answer: str, state: State) -> None:
     given = says(Finished(0, answer, ""))
     assert HERE.look("app.versions") == state
-    assert "to_regclass('app.versions')" in given[0][1]
+    words, script = given[0]
+    assert "to_regclass('app.versions')" in script
+    assert "PGUSER=shop_migrator" in words
     assert len(given) == 1, "one question for all of it"
 
 
@@ -218,7 +248,7 @@ def test_only_one_migrates(says: Says, monkeypatch: pytest.MonkeyPatch, answer: 
     session = Session(answer or b"")
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: session)
     monkeypatch.setattr(select, "select", lambda *_: ([session.stdout] if answer is not None else [], [], []))
-    says(Finished(0, "pid 9 (shop_migrator) since noon\n", ""))
+    says(Finished(0, "pid 9 (shop_migrator) since noon,to end it\n", ""))
     if code is None:
         with HERE.sole_migrator():
             assert not session.stdin.closed
@@ -226,7 +256,7 @@ def test_only_one_migrates(says: Says, monkeypatch: pytest.MonkeyPatch, answer: 
     with fails(code) as caught, HERE.sole_migrator():
         pytest.fail("the lock was not had")
     if code == "MIGRATION_BUSY":
-        assert caught.value.details == ["pid 9 (shop_migrator) since noon"]
+        assert caught.value.details == ["pid 9 (shop_migrator) since noon: to end it"]
 
 
 def postgres(**labels: str) -> dict[str, Any]:
@@ -245,9 +275,9 @@ def test_the_database_that_runs_here(paths: AppPaths, engine: FakeEngine) -> Non
     found = Database("shop", "shop_db", "postgres", "m", "shop-data-postgres-1", container="container-postgres")
     assert find_database(paths) == found
     engine.projects["shop-data"] = [postgres()]
-    without = find_database(paths)
-    assert without is not None
-    assert without.migrator is None
+    with fails("DB_UNREACHABLE") as caught:
+        find_database(paths)
+    assert "which role owns the schema" in caught.value.what
 
 
 @pytest.mark.parametrize("apart", [True, False])

@@ -169,6 +169,14 @@ def test_nothing_of_it_is_left_afterwards(host: Host) -> None:
         run.revision()
 
 
+def test_the_app_cannot_write_the_revision_before_and_after(host: Host) -> None:
+    run = migration(host, Image(host, DONE))
+    with run.alone(["0002"]):
+        host.database.revision = ["0003"]
+        run.revision()
+    assert host.database.protected == [("alembic_version", ("0002",)), ("alembic_version", ("0003",))]
+
+
 def test_a_session_that_will_not_end_is_warned_of(host: Host) -> None:
     host.database.sessions = ["pid 8: VACUUM"]
     stage = stage_of(host)

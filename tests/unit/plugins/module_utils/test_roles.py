@@ -23,7 +23,9 @@ DONE = State(
         "postgres": Known(frozenset({"LOGIN", "SUPERUSER"}), ""),
         "shop_migrator": Known(_roles.ATTRIBUTES, MIGRATOR),
         "shop": Known(_roles.ATTRIBUTES, USER),
+        "fairlead_reader": Known(_roles.READER_ATTRIBUTES, ""),
     },
+    read=["shop_migrator"],
     settings=SETTINGS,
     things=[thing("DATABASE", "shop"), thing("SCHEMA", "public"), thing("TABLE", "public.items"), thing("LINKED SEQUENCE", "public.ids")],
     defaults=_roles.DEFAULTS,
@@ -49,16 +51,18 @@ def test_at_first_all_is_made() -> None:
     )
     made = changed(first)
     attributes = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-    assert made[:7] == [
+    assert made[:9] == [
         f'CREATE ROLE "shop_migrator" {attributes};',
         f"ALTER ROLE \"shop_migrator\" PASSWORD '{MASK}';",
         f'CREATE ROLE "shop" {attributes};',
         f"ALTER ROLE \"shop\" PASSWORD '{MASK}';",
+        f'CREATE ROLE "fairlead_reader" {attributes.replace("NOBYPASSRLS", "BYPASSRLS")};',
+        'GRANT "shop_migrator" TO "fairlead_reader";',
         'ALTER ROLE "postgres" PASSWORD NULL;',
         'ALTER ROLE "shop_migrator" SET "lock_timeout" = \'5s\';',
         'ALTER ROLE "shop_migrator" SET "statement_timeout" = \'15min\';',
     ]
-    assert made[7:13] == [
+    assert made[9:15] == [
         'ALTER DATABASE shop OWNER TO "shop_migrator";',
         'REVOKE ALL ON DATABASE shop FROM PUBLIC, "shop";',
         'GRANT CONNECT ON DATABASE shop TO "shop";',
@@ -66,7 +70,7 @@ def test_at_first_all_is_made() -> None:
         'REVOKE ALL ON SCHEMA public FROM PUBLIC, "shop";',
         'GRANT USAGE ON SCHEMA public TO "shop";',
     ]
-    assert [line.split(" ON ")[1].split(" ")[0] for line in made[13:] if "GRANT" in line] == ["TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"]
+    assert [line.split(" ON ")[1].split(" ")[0] for line in made[15:] if "GRANT" in line] == ["TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"]
 
 
 def test_the_server_is_told_what_was_made_of_a_password_and_nobody_else_is() -> None:
@@ -87,6 +91,13 @@ def test_the_server_is_told_what_was_made_of_a_password_and_nobody_else_is() -> 
             ['ALTER ROLE "shop" LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;'],
         ),
         (replace(DONE, memberships=["shop_migrator"]), ['REVOKE "shop_migrator" FROM "shop";']),
+        (replace(DONE, open_databases=["template1"]), ['REVOKE ALL ON DATABASE "template1" FROM PUBLIC;']),
+        # Whoever writes the revision has migrations run again, or left out.
+        (
+            replace(DONE, things=[thing("TABLE", "public.alembic_version")]),
+            ['REVOKE ALL ON TABLE public.alembic_version FROM PUBLIC, "shop";', 'GRANT SELECT ON TABLE public.alembic_version TO "shop";'],
+        ),
+        (replace(DONE, things=[thing("TABLE", "public.alembic_version", user="SELECT")]), []),
         (
             replace(DONE, settings={"lock_timeout": "1h", "statement_timeout": "15min", "work_mem": "8MB"}),
             ['ALTER ROLE "shop_migrator" SET "lock_timeout" = \'5s\';', 'ALTER ROLE "shop_migrator" RESET "work_mem";'],
@@ -132,6 +143,23 @@ def test_what_differs_is_mended_and_nothing_else(state: State, statements: list[
     assert changed(state) == statements
 
 
+@pytest.mark.parametrize(
+    ("table", "name", "read_only"),
+    [
+        ("alembic_version", "public.alembic_version", True),
+        ("alembic_version", "other.alembic_version", True),
+        ("app.versions", "app.versions", True),
+        ('app."Versions"', 'app."Versions"', True),
+        ("app.versions", "public.versions", False),
+        ("alembic_version", "public.alembic_versions", False),
+    ],
+)
+def test_the_app_only_reads_the_version_table(table: str, name: str, read_only: bool) -> None:
+    wanted = replace(WANTED, version_table=table)
+    assert wanted.privileges(thing("TABLE", name)) == (frozenset({"SELECT"}) if read_only else _roles.GRANTS["TABLE"])
+    assert wanted.privileges(thing("VIEW", name)) == _roles.GRANTS["VIEW"]
+
+
 def test_elsewhere_a_role_gives_itself_what_it_lacks() -> None:
     found = {"lock_timeout": "5s", "work_mem": "8MB"}
     assert [s.sql for s in _roles.settings_changes(found, SETTINGS)] == ["ALTER ROLE CURRENT_USER SET \"statement_timeout\" = '15min';"]
@@ -145,9 +173,12 @@ def test_rows_are_read() -> None:
             ["member", "shop_migrator"],
             ["object", "TABLE", 'public."T x"', "postgres", "SELECT,INSERT", ""],
             ["default", "TABLES", "SELECT", ""],
+            ["open", "postgres"],
+            ["reads", "shop_migrator"],
         ]
     )
     assert state.roles == {"postgres": Known(frozenset({"LOGIN", "INHERIT", "SUPERUSER"}), "")}
     assert (state.settings, state.memberships) == ({"search_path": "a=b"}, ["shop_migrator"])
+    assert (state.open_databases, state.read) == (["postgres"], ["shop_migrator"])
     assert state.things == [Thing("TABLE", 'public."T x"', "postgres", frozenset({"SELECT", "INSERT"}), NOTHING)]
     assert (state.defaults, state.public_defaults) == ({"TABLES": frozenset({"SELECT"})}, {"TABLES": NOTHING})

@@ -31,6 +31,7 @@ BOTH_OFF = {"data_services_postgres": False, "data_services_redis": "no", "app_d
         ({"app_database_url": "postgresql://a:b@c/d"}, ["set data_services_postgres to false"]),
         ({"data_services_postgres_migrator": "shop"}, ["must be two roles"]),
         ({"data_services_postgres_user": "postgres"}, ["must be two roles"]),
+        ({"data_services_postgres_migrator": "fairlead_reader"}, ["must be two roles"]),
         ({"data_services_postgres_migrator_password": "one"}, ["are the same"]),
         ({"data_services_redis_maxmemory": "250mb"}, ["at most 80%"]),
         ({"data_services_redis_maxmemory": "0"}, ["more than 0"]),

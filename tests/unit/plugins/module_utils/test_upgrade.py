@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _docker, _upgrade, _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _docker, _dump, _upgrade, _volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, State
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -17,7 +17,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._volume import Im
 OLD, NEW = "shop-data_postgres-15", "shop-data_postgres-17"
 WANTED = Wanted(Role("shop_migrator", "m"), Role("shop", "u"), {})
 MANIFEST = {"id": "20260131T020000Z", "tables": {"public.items": {"rows": 3, "checksum": "1"}}}
-LIMIT = "25"
+VISITORS = [[""], ["shop"], ['re"ports']]
+NAMES = 'PUBLIC, "shop", "re""ports"'
 
 
 class Server:
@@ -34,9 +35,10 @@ class Server:
         if name == self.fails:
             raise ReleaseError("RESTORE_FAILED", name, "")
 
-    def query(self, database: Database, sql: str, *_: object) -> list[list[str]]:
-        self.said += [sql.strip()] if "ALTER DATABASE" in sql and "CONNECTION" in sql else []
-        return [[LIMIT]] if "SELECT datconnlimit" in sql else []
+    def query(self, asked: Database, sql: str, *_: object, admin: bool, **__: object) -> list[list[str]]:
+        assert admin
+        self.said += [sql.splitlines()[0]] if "CONNECT ON DATABASE" in sql else []
+        return VISITORS if "SELECT DISTINCT" in sql else []
 
     def create(self, app: str, name: str) -> None:
         self.volumes.append(name)
@@ -82,7 +84,7 @@ def install(fails: str, monkeypatch: pytest.MonkeyPatch) -> Server:
         (_upgrade, "_await_ready", stepping("ready")),
         (_upgrade, "_make_roles", stepping("roles")),
         (_upgrade, "_stop", remove),
-        (_backup_restore, "restore_dump", stepping("restore")),
+        (_dump, "restore_dump", stepping("restore", [])),
         (_backup_restore, "compare", stepping("compare")),
         (_docker, "remove", remove),
         (_docker, "log_tail", lambda *_: []),
@@ -93,7 +95,7 @@ def install(fails: str, monkeypatch: pytest.MonkeyPatch) -> Server:
         (_volume, "exists", lambda name: name in server.volumes),
     ):
         monkeypatch.setattr(target, name, value)
-    monkeypatch.setattr(Database, "query", lambda self, *arguments: server.query(self, *arguments))
+    monkeypatch.setattr(Database, "query", lambda self, *arguments, **options: server.query(self, *arguments, **options))
     monkeypatch.setattr(Database, "look", lambda self: State(("0001",), 1, 1, ()))
     return server
 
@@ -104,7 +106,7 @@ def test_the_new_volume_is_filled_and_nobody_can_write_into_the_old_one(move: Mo
     assert _upgrade.copy(move, steps, WANTED) == MANIFEST
     assert [done["step"] for done in steps.done] == ["check", "close", "backup", "start", "roles", "restore", "compare", "stop"]
     assert (server.volumes, server.running, server.composed) == ([OLD, NEW], [], 0)
-    assert "CONNECTION LIMIT 0" in server.said[-1]
+    assert server.said[-1] == f'REVOKE CONNECT ON DATABASE "shop" FROM {NAMES};'
     begun = _volume.begun(move.paths)
     assert begun and (begun["from"]["volume"], begun["to"]["volume"]) == (OLD, NEW)
     assert _upgrade.finish(move.paths) == begun
@@ -118,7 +120,7 @@ def test_what_fails_beside_the_old_server_opens_it_again(fails: str, move: Move,
     with pytest.raises(ReleaseError, match=fails):
         _upgrade.copy(move, Steps(), WANTED)
     assert (server.volumes, server.running) == ([OLD], [])
-    assert server.said[-1] == f'ALTER DATABASE "shop" CONNECTION LIMIT {LIMIT};'
+    assert server.said[-1] == f'GRANT CONNECT ON DATABASE "shop" TO {NAMES};'
     assert _volume.begun(move.paths) is None
 
 

@@ -1,5 +1,6 @@
 """A drill proves a backup, and its outcome is what status tells; a backup by hand is one like the others."""
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,9 +31,10 @@ def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     host.paths.backups.mkdir()
 
     @contextmanager
-    def restored(_: object, __: object, manifest: dict[str, Any]) -> Iterator[str]:
+    def restored(_: object, __: object, manifest: dict[str, Any], what: str) -> Iterator[_backup_restore.Restored]:
         ids.append(manifest["id"])
-        yield "shop_restore"
+        assert what == "drill"
+        yield _backup_restore.Restored("shop_drill", ["CREATE EXTENSION x: permission denied"])
 
     monkeypatch.setattr(_backup_restore, "require_database", lambda _: DATABASE)
     monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: BACKUP)
@@ -45,6 +47,7 @@ def test_a_drill_tells_what_it_proved(host: Host, proved: list[str]) -> None:
     result = drill(host.stage(backup=""))
     assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP["id"]], False, 3, 4)
     assert "3 rows in 1 tables at 0001, 4 bytes" in result["message"]
+    assert "Left out, because the schema's owner may not make it: CREATE EXTENSION x" in result["message"]
     assert _backup_state.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
 
 
@@ -54,13 +57,25 @@ def test_in_check_mode_nothing_is_restored(host: Host, proved: list[str]) -> Non
 
 
 def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    drill(host.stage(backup=""))
+
     def obtain(*_: object, **__: object) -> None:
         raise ReleaseError("BACKUP_DAMAGED", "its checksum differs", "restore another one")
 
     monkeypatch.setattr(_backup_restore, "obtain", obtain)
     with fails("DRILL_FAILED"):
         drill(host.stage(backup=""))
+    assert _backup_state.outcomes(host.paths)["proof"]["backup"] == BACKUP["id"], "what was proved before stays proved"
     assert "BACKUP_DAMAGED: its checksum differs" in (_backup_state.problem(host.paths) or "")
+
+
+def test_one_drill_at_a_time(host: Host, proved: list[str]) -> None:
+    with (host.paths.backups / "drill.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with fails("DRILL_FAILED") as caught:
+            drill(host.stage(backup=""))
+    assert "another drill of shop is under way" in caught.value.what
+    assert not proved and not _backup_state.outcomes(host.paths), "the other one says how it ended"
 
 
 def test_a_backup_by_hand(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,15 @@ PARAMS: dict[str, Any] = {
     "migrator_password": "m-secret",
     "user": "shop",
     "user_password": "u-secret",
+    "version_table": "alembic_version",
     "settings": {"lock_timeout": "5s", "work_mem": 8},
 }
 FOUND = [
     ["role", "postgres", "LOGIN INHERIT SUPERUSER", ""],
     ["role", "shop_migrator", "LOGIN INHERIT", _scram.verifier("m-secret")],
     ["role", "shop", "LOGIN INHERIT CREATEDB", _scram.verifier("u-secret")],
+    ["role", "fairlead_reader", "LOGIN INHERIT BYPASSRLS", ""],
+    ["reads", "shop_migrator"],
     ["setting", "lock_timeout=5s"],
     ["setting", "work_mem=8"],
     *(["default", kind, ",".join(privileges), ""] for kind, privileges in _roles.DEFAULTS.items()),
@@ -37,7 +40,7 @@ class Asked:
         monkeypatch.setattr(database_roles, "find_database", lambda paths: database)
         monkeypatch.setattr(Database, "query", self.query)
 
-    def query(self, sql: str, *_: object) -> list[list[str]]:
+    def query(self, sql: str, *_: object, **__: object) -> list[list[str]]:
         if sql.lstrip().startswith("SELECT"):
             return self.rows
         self.told += sql

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _scram
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration
 from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
@@ -63,6 +64,32 @@ def test_the_site_must_fit_the_release_to_go_back_to(host: Host, target: dict[st
         choose(stage)
     assert "TCP port 8000 (app_listen, app_port)" in caught.value.what
     assert host.live == "r2"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_password_that_was_changed_since_is_not_brought_back(host: Host, check_mode: bool) -> None:
+    host.serves("v1", secrets={"database_password": "the-old-one", "other": "a"})
+    host.serves("v2", secrets={"database_password": "the-new-one", "other": "b"})
+    host.database.verifiers = [_scram.verifier("the-new-one")]
+    before = host.files()
+    with fails("ROLLBACK_SECRETS") as caught:
+        choose(host.stage(check_mode=check_mode))
+    assert "r1 (v1) has earlier values of database_password, which" in caught.value.what
+    assert "the-old-one" not in f"{caught.value.what}{caught.value.todo}{caught.value.details}"
+    assert caught.value.todo.endswith("-e image_tag=v1")
+    assert host.files() == before
+    host.database.failing["query"] = ReleaseError("DB_UNREACHABLE", "it is gone", "")
+    assert choose(host.stage(check_mode=check_mode))["release"]["id"] == "r1", "what cannot be told keeps nobody from going back"
+
+
+def test_of_a_database_elsewhere_a_changed_secret_is_warned_of(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.serves("v1", secrets={"database_password": "the-old-one", "same": "a"})
+    host.serves("v2", secrets={"database_password": "the-new-one", "same": "a"})
+    monkeypatch.setattr(host.database, "container", None)
+    stage = host.stage()
+    assert choose(stage)["release"]["id"] == "r1"
+    (warning,) = stage.warnings
+    assert warning.startswith("SECRETS_CHANGED: r1 has earlier values of database_password; ")
 
 
 def test_nowhere_to_go_writes_nothing(host: Host) -> None:
