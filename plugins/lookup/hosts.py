@@ -9,8 +9,8 @@ name: hosts
 short_description: Hosts of a play, of which there must be some
 version_added: 1.0.0
 description:
-  - Returns a pattern for C(hosts) of a play. It fails where Ansible itself would skip the play and exit with 0, because the inventory is empty,
-    does not have the groups, or C(--limit) leaves none of their hosts.
+  - Returns a pattern for C(hosts) of a play. It fails where Ansible itself would skip the play and exit with 0,
+    because the inventory is empty, does not have the groups, or C(--limit) leaves none of their hosts.
 options:
   _terms:
     description:
