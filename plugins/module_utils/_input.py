@@ -41,10 +41,13 @@ RULES: Dict[str, Rule] = {
 ENVIRONMENTS = ("app_env", "app_release_migrate_env")
 
 
+_EXAMPLES = {"image_tag": "<tag>"}
+
+
 def where(name: str, option: Mapping[str, Any]) -> str:
     """Say where a variable is set, or belongs."""
     if option.get("playbook"):
-        return f"pass -e {name}={'<tag>' if name == 'image_tag' else '…'}"
+        return f"pass -e {name}=on or -e {name}=off" if option.get("type") == "bool" else f"pass -e {name}={_EXAMPLES.get(name, '…')}"
     place = option.get("place")
     secret = option.get("no_log") or name.endswith("_secrets")
     vault = ", its values in the vault (group_vars/all/vault.yml)" if secret else ""

@@ -13,7 +13,8 @@ VAULT = "in your inventory, its values in the vault (group_vars/all/vault.yml)"
     ("name", "option", "defined", "message"),
     [
         ("image_tag", {"playbook": True}, [], "image_tag is not set: pass -e image_tag=<tag>"),
-        ("maintenance", {"playbook": True}, [], "maintenance is not set: pass -e maintenance=…"),
+        ("maintenance", {"playbook": True, "type": "bool"}, [], "maintenance is not set: pass -e maintenance=on or -e maintenance=off"),
+        ("release", {"playbook": True}, [], "release is not set: pass -e release=…"),
         ("app_name", {}, ["app_domain"], f"app_name is not set: set app_name {INVENTORY}"),
         (
             "app_domain",
