@@ -38,9 +38,7 @@ RULES: Dict[str, Rule] = {
 
 
 # Environments that are written down in the open.
-ENVIRONMENTS = ("app_env", "app_release_migrate_env")
-
-
+_ENVIRONMENTS = ("app_env", "app_release_migrate_env")
 _EXAMPLES = {"image_tag": "<tag>"}
 
 
@@ -75,7 +73,7 @@ def unknown(prefixes: Iterable[str], known: Collection[str], defined: Mapping[st
 
 
 def _unknown(name: str, meant: str, place: str) -> str:
-    return f"{name} is not an option{f'; did you mean {meant}?' if meant else ''}{f' It is set {place}' if place else ''}"
+    return f"{name} is not an option{f'; did you mean {meant}?' if meant else ''}{f' (set {place})' if place else ''}"
 
 
 def misspelt(own: Collection[str], others: Collection[str], known: Collection[str], given: Iterable[str]) -> Dict[str, str]:
@@ -129,7 +127,7 @@ def _exposed(values: Mapping[str, Any]) -> List[str]:
     """Describe credentials in environments, which are shown in differences and by `docker inspect`."""
     public = values.get("app_env_public") or []
     problems = []
-    for variable in ENVIRONMENTS:
+    for variable in _ENVIRONMENTS:
         environment = values.get(variable)
         names = _credentials.found_in(environment) if isinstance(environment, dict) else []
         secrets = variable.replace("_env", "_secrets")

@@ -206,7 +206,7 @@ def test_what_is_wrong_in_an_inventory_comes_with_its_line(tmp_path: Path) -> No
         'db_backup_schedule: YAML reads 22:30 as 1350: write "22:30"',
         f'app_release_migrate_command: \'alembic upgrade head\' is one text where a list belongs: write ["alembic", "upgrade", "head"]: '
         f"it is set in {tmp_path}/group_vars/all.yml, line 16",
-        f"app_prt is not an option; did you mean app_port? It is set in {tmp_path}/group_vars/all.yml, line 17",
+        f"app_prt is not an option; did you mean app_port? (set in {tmp_path}/group_vars/all.yml, line 17)",
     )
     assert message.startswith("CONFIG: 8 to mend")
     assert "0123" not in message and "83" not in message

@@ -55,9 +55,10 @@ KNOWN = ["app_release_keep", "app_release_memory", "app_release_cpus"]
         ({"app_release_kep": ""}, ["app_release_kep is not an option; did you mean app_release_keep?"]),
         (
             {"app_release_kep": "in a.yml, line 3"},
-            ["app_release_kep is not an option; did you mean app_release_keep? It is set in a.yml, line 3"],
+            ["app_release_kep is not an option; did you mean app_release_keep? (set in a.yml, line 3)"],
         ),
         ({"app_zzz": ""}, ["app_zzz is not an option"]),
+        ({"app_zzz": "in a.yml, line 3"}, ["app_zzz is not an option (set in a.yml, line 3)"]),
     ],
 )
 def test_unknown(defined: dict[str, str], messages: list[str]) -> None:
