@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks a role's variables on the controller, before anything is asked of a host."""
+"""Checks the variables of roles and playbooks on the controller, before anything is asked of a host."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _input, _squawk, _volume_rules
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _declared, _source
 
 _JINJA = ("{{", "{%", "{#")
+_COLLECTION = Path(__file__).parents[2]
+# Roles whose variables need to be right only on the hosts of a group.
+_GROUPS = {"data_services": "data_hosts", "edge_proxy": "edge_hosts"}
+
+# Mappings whose values become texts.
+_TEXTS = ("_env", "_secrets", "_environment")
 
 
 class ActionModule(ActionBase):
@@ -28,13 +35,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec({"tag_needed": {"type": "bool", "default": False}})
+        _, arguments = self.validate_argument_spec({"playbook": {"type": "str", "default": ""}})
         variables = task_vars or {}
         role = self._task._role
         if role is None:
             raise AnsibleActionFail("check_input reads the argument specification of the role that it runs in; here is none")
-        options = self._options(Path(role._role_path), arguments["tag_needed"])
-        problems = self._problems(role.get_name(include_role_fqcn=False), options, variables)
+        declared = self._of_run(role.get_name(include_role_fqcn=False), arguments["playbook"], variables)
+        problems = self._problems(declared, variables, list(load_extra_vars(self._loader)))
         if problems:
             listing = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
             result.update(failed=True, code="CONFIG", msg=f"CONFIG: {len(problems)} to mend; nothing was changed.\n{listing}")
@@ -42,44 +49,64 @@ class ActionModule(ActionBase):
             result.update(changed=False, run=secrets.token_hex(4), owner=f"{getpass.getuser()}@{socket.gethostname()}")
         return result
 
-    def _options(self, role_path: Path, tag_needed: bool) -> dict[str, Any]:
-        """Return the options of the role's main entry point; the tag is one only where a release is deployed."""
-        specs = self._loader.load_from_file(str(role_path / "meta" / "argument_specs.yml"))
-        options: dict[str, Any] = dict(specs["argument_specs"]["main"]["options"])
-        if not tag_needed:
-            options.pop("image_tag", None)
-        return options
+    def _of_run(self, own: str, playbook: str, variables: dict[str, Any]) -> _declared.Declared:
+        def is_used(role: str) -> bool:
+            return role not in _GROUPS or variables["inventory_hostname"] in variables["groups"].get(_GROUPS[role], ())
 
-    def _problems(self, role: str, options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
-        problems: list[str] = []
+        def load(path: str) -> Any:
+            return self._loader.load_from_file(path, trusted_as_template=True)
+
+        return _declared.Collection(_COLLECTION, load).declared(playbook, own, is_used)
+
+    def _problems(self, declared: _declared.Declared, variables: dict[str, Any], given: list[str]) -> list[str]:
+        """Return all that is wrong.
+
+        Args:
+            given: names of variables given with -e.
+        """
+        places = {str(name): "with -e" if name in given else _source.place(name, value, _COLLECTION) for name, value in variables.items()}
+        for name, option in declared.options.items():
+            option["place"] = places.get(name, "")
+        values, problems = self._values(declared, variables)
+        wrong = _input.wrong_types(values, declared.options)
+        fit = {name: value for name, value in values.items() if name not in wrong}
+        problems += _input.unnamed(values, declared.options, variables)
+        problems += [*wrong.values(), *_input.broken_rules(fit, declared.options), *self._traps(fit, declared.options)]
+        problems += [*self._linter_problems(fit, declared.options), *_placement_problems(fit, variables)]
+        misspelt = _input.misspelt(declared.of_playbook, declared.of_playbooks, declared.known, given)
+        return [*problems, *{**_input.unknown(declared.prefixes, declared.known, places), **misspelt}.values()]
+
+    def _values(self, declared: _declared.Declared, variables: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return the values of all options that are set or have a default, and what hinders from knowing the others."""
         values: dict[str, Any] = {}
-        for name, option in options.items():
-            if name not in variables:
+        problems: list[str] = []
+        available = {**declared.defaults, **variables}
+        self._templar.available_variables = available
+        for name, option in declared.options.items():
+            if name not in available:
                 if option.get("required"):
                     problems.append(_input.missing(name, option, variables))
                 continue
-            raw = variables[name]
-            if name == "image_tag" and any(mark in str(raw) for mark in _JINJA):
+            raw = available[name]
+            if name == _declared.TAG and any(mark in str(raw) for mark in _JINJA):
                 # Judged as it was written: a template in it must not even be rendered.
-                problems.append(f"image_tag: an expression is not a tag: {_input.where(name, option)}")
+                problems.append(f"{name}: an expression is not a tag: {_input.where(name, option)}")
                 continue
             try:
                 values[name] = self._templar.template(raw)
             except AnsibleError as error:
                 problems.append(f"{name} cannot be worked out: {_cause(error)}: {_input.where(name, option)}")
-        problems += _input.unnamed(values, options, variables)
-        problems += self._type_problems(values, options)
-        problems += _input.broken_rules(values, options)
-        problems += self._linter_problems(values, options)
-        problems += self._placement_problems(values, variables)
-        return problems + _input.unknown(f"{role}_", options, variables)
+        return values, problems
 
-    def _placement_problems(self, values: dict[str, Any], variables: dict[str, Any]) -> list[str]:
-        if not values.get("app_volumes"):
-            return []
-        elsewhere = bool(values.get("app_database_url"))
-        database = elsewhere or boolean(self._templar.template(variables.get("data_services_postgres", True)), strict=False)
-        return _volume_rules.placement_problems(values.get("app_volumes"), variables.get("groups") or {}, elsewhere, database)
+    def _traps(self, values: dict[str, Any], options: dict[str, dict[str, Any]]) -> list[str]:
+        """Describe numbers that were meant as texts."""
+        problems = []
+        for name, value in values.items():
+            if options[name].get("type") == "str" or name.endswith(_TEXTS):
+                hidden = bool(options[name].get("no_log")) or name.endswith("_secrets")
+                found = _source.traps(name, value, self._loader.get_text_file_contents)
+                problems += [_input.trapped(*trap, hidden) for trap in found]
+        return problems
 
     @staticmethod
     def _linter_problems(values: dict[str, Any], options: dict[str, Any]) -> list[str]:
@@ -88,13 +115,15 @@ class ActionModule(ActionBase):
             boolean(values.get(name, options.get(name, {}).get("default", False)))
             for name in ("app_release_migrate", "app_release_migrate_lint")
         )
-        return [_squawk.MISSING] if needed and "image_tag" in options and _squawk.find() is None else []
+        return [_squawk.MISSING] if needed and _declared.TAG in options and _squawk.find() is None else []
 
-    @staticmethod
-    def _type_problems(values: dict[str, Any], options: dict[str, Any]) -> list[str]:
-        spec = {name: {**options[name], "required": False} for name in values}
-        validated = ArgumentSpecValidator(spec).validate(values)
-        return [f"{message}: in your inventory (group_vars)" for message in validated.error_messages]
+
+def _placement_problems(values: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+    if not values.get("app_volumes"):
+        return []
+    elsewhere = bool(values.get("app_database_url"))
+    database = elsewhere or boolean(values.get("data_services_postgres", True), strict=False)
+    return _volume_rules.placement_problems(values["app_volumes"], variables.get("groups") or {}, elsewhere, database)
 
 
 def _cause(error: BaseException) -> str:

@@ -10,9 +10,9 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _dotenv
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _credentials, _dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import (
     AppPaths,
@@ -222,8 +222,8 @@ def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[s
     pairs = [
         ("image", _image_line(old_record), _image_line(asdict(new))),
         (COMPOSE, _text(directory, COMPOSE), new.compose),
-        (ENVIRONMENT, _text(directory, ENVIRONMENT), _dotenv.render(new.environment)),
-        ("environment of migrations", _text(directory, f"{MIGRATE}{ENVIRONMENT}"), _dotenv.render(new.migrate_environment)),
+        (ENVIRONMENT, *_environments(_text(directory, ENVIRONMENT), new.environment)),
+        ("environment of migrations", *_environments(_text(directory, f"{MIGRATE}{ENVIRONMENT}"), new.migrate_environment)),
         ("settings", _settings_text(old_record.get("settings", {})), _settings_text(new.settings)),
         ("secrets", _secret_lines(old_secrets, {}), _secret_lines(new_secrets, old_secrets)),
     ]
@@ -246,6 +246,16 @@ def _image_line(record: Dict[str, Any]) -> str:
 def _text(directory: Optional[Path], name: str) -> str:
     file = directory / name if directory else None
     return file.read_text(encoding="utf-8") if file and file.is_file() else ""
+
+
+def _environments(old_text: str, new: Dict[str, str]) -> Tuple[str, str]:
+    """Return both environments as they may be shown: without credentials, which an older release, or one said to be public, may have."""
+    old = _dotenv.parse(old_text)
+    changed = {name for name in new if name in old and new[name] != old[name]}
+    hidden = {name for environment in (old, new) for name in _credentials.found_in(environment)}
+    before = {name: "(set)" if name in hidden else value for name, value in old.items()}
+    after = {name: ("(changed)" if name in changed else "(set)") if name in hidden else value for name, value in new.items()}
+    return _dotenv.render(before), _dotenv.render(after)
 
 
 def _settings_text(settings: Dict[str, Any]) -> str:

@@ -5,16 +5,20 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.fairlead.fastapi.plugins.module_utils import (
     _address,
+    _credentials,
     _domains,
     _edge_rules,
     _limits,
+    _names,
     _rules,
     _services,
+    _types,
+    _units,
     _volume_rules,
 )
 
@@ -34,6 +38,7 @@ RULES: Dict[str, Rule] = {
     "app_database_url": _address.problem,
     "app_release_identity": _rules.identity_problem,
     "app_release_user": _rules.user_problem,
+    "db_backup_restic_repository": _rules.repository_problem,
     "app_volumes": _volume_rules.problem,
     "edge_proxy_trusted_proxies": _edge_rules.trusted_proxies_problem,
     "edge_proxy_headers": _edge_rules.headers_problem,
@@ -41,13 +46,21 @@ RULES: Dict[str, Rule] = {
 }
 
 
+# Environments that are written down in the open.
+_ENVIRONMENTS = ("app_env", "app_release_migrate_env")
+_EXAMPLES = {"image_tag": "<tag>"}
+
+
 def where(name: str, option: Mapping[str, Any]) -> str:
-    """Say where a variable is set."""
-    if name == "image_tag":
-        return "pass -e image_tag=<tag>"
-    if option.get("no_log") or name == "app_secrets":
-        return f"set {name} in your inventory, its values in the vault (group_vars/all/vault.yml)"
-    return f"set {name} in your inventory (group_vars/all/main.yml)"
+    """Say where a variable is set, or belongs."""
+    if option.get("playbook"):
+        return f"pass -e {name}=on or -e {name}=off" if option.get("type") == "bool" else f"pass -e {name}={_EXAMPLES.get(name, '…')}"
+    place = option.get("place")
+    secret = option.get("no_log") or name.endswith("_secrets")
+    vault = ", its values in the vault (group_vars/all/vault.yml)" if secret else ""
+    if place:
+        return f"it is set {place}{vault}"
+    return f"set {name} in your inventory{vault or ' (group_vars/all/main.yml)'}"
 
 
 def missing(name: str, option: Mapping[str, Any], defined: Iterable[str]) -> str:
@@ -64,24 +77,56 @@ def unnamed(values: Mapping[str, Any], options: Mapping[str, Any], defined: Iter
     return [missing("app_domain", options["app_domain"], defined)] if "app_domains" in options and not named else []
 
 
-def unknown(prefix: str, known: Iterable[str], defined: Iterable[str]) -> List[str]:
-    """Describe variables with the role's prefix that the role does not know."""
-    names = sorted(known)
-    problems = []
-    for name in sorted(n for n in defined if n.startswith(prefix) and n not in names):
-        near = difflib.get_close_matches(name, names, 1)
-        problems.append(f"{name} is not an option{f'; did you mean {near[0]}?' if near else ''}")
-    return problems
+def unknown(prefixes: Iterable[str], known: Collection[str], defined: Mapping[str, str]) -> Dict[str, str]:
+    """Describe, by name, variables that begin as this collection's do, or are near to one, and are none of its options.
+
+    Args:
+        prefixes: what names of this collection begin with.
+        known: all its options.
+        defined: where each variable is set; empty where that is not known.
+    """
+    return {name: _unknown(name, meant, defined[name]) for name, meant in _names.with_prefix(tuple(prefixes), known, defined).items()}
+
+
+def _unknown(name: str, meant: str, place: str) -> str:
+    return f"{name} is not an option{f'; did you mean {meant}?' if meant else ''}{f' (set {place})' if place else ''}"
+
+
+def misspelt(own: Collection[str], others: Collection[str], known: Collection[str], given: Iterable[str]) -> Dict[str, str]:
+    """Describe, by name, variables given with -e that are near to an option of a playbook; see `_names.near`."""
+    return {name: f"{name} is not an option; did you mean -e {meant}=…?" for name, meant in _names.near(own, others, known, given).items()}
+
+
+def wrong_types(values: Mapping[str, Any], options: Mapping[str, Any]) -> Dict[str, str]:
+    """Describe, by name, values that do not have the type of their option."""
+    found = {name: _types.problem(value, options[name]) for name, value in values.items()}
+    return {name: f"{name}: {problem}: {where(name, options[name])}" for name, problem in found.items() if problem}
+
+
+def trapped(name: str, written: str, value: object, hidden: bool) -> str:
+    """Describe a number that was meant as a text.
+
+    Args:
+        name: with its key, where it is in a mapping.
+        written: how it is written in its file.
+        value: what YAML made of it.
+        hidden: whether neither may be shown.
+    """
+    return (
+        f"{name}: YAML reads its number as another one: quote it"
+        if hidden
+        else f'{name}: YAML reads {written} as {value}: write "{written}"'
+    )
 
 
 def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[str]:
     """Describe values that have the right type and are wrong all the same."""
     problems = []
-    for name, rule in RULES.items():
-        if name in options and name in values:
-            problem = rule(values[name])
-            if problem:
-                problems.append(f"{name}: {problem}: {where(name, options[name])}")
+    for name, option in options.items():
+        if name in values:
+            found = [RULES[name](values[name]) if name in RULES else None, *_units.problems(name, values[name])]
+            problems += [f"{name}: {problem}: {where(name, option)}" for problem in found if problem]
+    problems += _exposed(values)
     root = _rules.root_problem(values.get("app_release_user"), boolean(values.get("app_release_root_user", False), strict=False))
     if root and "app_release_user" in options:
         problems.append(f"app_release_user: {root}: {where('app_release_user', options['app_release_user'])}")
@@ -93,4 +138,24 @@ def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[
     if "data_services_postgres" in options:
         problems += _services.problems(values)
     problems += _domains.combination_problems(values, options)
+    if values.get("db_backup_restic_repository") and not values.get("db_backup_restic_password"):
+        problems.append(f"db_backup_restic_repository is set and db_backup_restic_password is not: set it {_services.FROM_VAULT}")
     return problems + [f"{problem}: set them in your inventory (group_vars/all/main.yml)" for problem in _limits.chain_problems(numbers)]
+
+
+def _exposed(values: Mapping[str, Any]) -> List[str]:
+    """Describe credentials in environments, which are shown in differences and by `docker inspect`."""
+    public = values.get("app_env_public") or []
+    problems = []
+    for variable in _ENVIRONMENTS:
+        environment = values.get(variable)
+        names = _credentials.found_in(environment) if isinstance(environment, dict) else []
+        secrets = variable.replace("_env", "_secrets")
+        problems += [
+            f"{variable}.{name} looks like a credential, and an environment is no secret: move it to {secrets}, its value in the vault "
+            "(an app that reads it from its environment needs app_release_secrets_as: environment); "
+            f"if it is none, list it: app_env_public: [{name}]"
+            for name in names
+            if name not in public
+        ]
+    return problems

@@ -38,6 +38,7 @@ _RESERVED_NAMES = frozenset({"edge", "bridge", "default", "host", "none"})
 _HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REPOSITORY = re.compile(r"([a-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS_WITH_PASSWORD = re.compile(r"//[^/@]*:[^/]*@")
 RELEASE_ID = re.compile(r"r[1-9][0-9]{0,8}")
 
 Record = Dict[str, Any]
@@ -126,6 +127,16 @@ def user_problem(user: object) -> Optional[str]:
     if isinstance(user, str) and re.fullmatch(r"[0-9]{1,10}:[0-9]{1,10}", user):
         return None
     return f"{_shown(user)} is not UID:GID in numbers, which is what owners of files on the host are set from"
+
+
+def repository_problem(repository: object) -> Optional[str]:
+    """Say why `repository` cannot be where restic keeps copies; None when it can. The address is shown in logs and differences."""
+    if _ADDRESS_WITH_PASSWORD.search(str(repository)):
+        return (
+            "the address has a password in it; leave user and password out of it, and set RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD "
+            "(for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) in db_backup_restic_environment, from the vault"
+        )
+    return None
 
 
 def root_problem(user: object, allowed: bool) -> Optional[str]:

@@ -11,7 +11,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._database import 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._roles import SUPERUSER
 
 INVENTORY = "in your inventory (group_vars/all/main.yml)"
-VAULT = "from the vault (group_vars/all/vault.yml of your inventory), or switch the service off when it is elsewhere"
+FROM_VAULT = "from the vault (group_vars/all/vault.yml of your inventory)"
+VAULT = f"{FROM_VAULT}, or switch the service off when it is elsewhere"
 # The rest is for what is not data: buffers of clients, the copy that is written to disk.
 REDIS_SHARE = 0.8
 _POSTGRES_PASSWORDS = ("data_services_postgres_password", "data_services_postgres_migrator_password")

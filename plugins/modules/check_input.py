@@ -7,16 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_input
-short_description: Check the variables of a role before anything is asked of a host
+short_description: Check all variables of a run before anything is asked of a host
 version_added: 1.0.0
 description:
-  - Runs on the controller, inside a role, against the options of the role's C(main) entry point in C(meta/argument_specs.yml).
-  - Tells everything that is missing, misspelt, of the wrong type or unfit, in one message, with where to set it.
+  - Runs on the controller, inside a role. It checks the variables of this role and of all roles that the playbook uses, against the
+    options of their C(main) entry points in C(meta/argument_specs.yml), and the own ones of the playbook against C(meta/options.yml).
+  - Names everything that is missing, misspelt, of the wrong type or unit, or unfit, in one message, with where to set it.
+  - A variable is misspelt when its name begins as the collection's do (C(app_), C(edge_proxy_) and so on) or is a slip away from one
+    of them, and, for variables given with C(-e), when it is a slip away from an option of a playbook.
 options:
-  tag_needed:
-    description: Whether C(image_tag) must be there, as in a deploy.
-    type: bool
-    default: false
+  playbook:
+    description: Name of the playbook, as in C(meta/options.yml); empty for a role that is used without one.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -31,7 +34,7 @@ author:
 EXAMPLES = r"""
 - name: Check the input
   fairlead.fastapi.check_input:
-    tag_needed: true
+    playbook: deploy
 """
 
 RETURN = r"""

@@ -109,6 +109,7 @@ serving:
   type: str
 """
 
+import json
 from typing import Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _drift, _preflight, _retention
@@ -331,8 +332,10 @@ def _bundle(stage: Stage, remote: Remote) -> Bundle:
 
 
 def _text(value: object) -> str:
-    """Return a value as an environment carries it: YAML's true and false in lower case, as pydantic and most others read them."""
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    """Return a value as an environment carries it: lists, mappings, true and false as JSON, which pydantic and most others read."""
+    if isinstance(value, (bool, dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,14 @@ from typing import Any
 from ansible import constants as C
 
 SHOWN_LINES = 20  # of what a command printed before it failed
+# What Ansible's own messages leave unsaid, by a part of the message.
+_TODO = {
+    "Missing sudo password": "sudo on this host asks for a password: give it with -K, or set ansible_become_password from the vault",
+    "Incorrect sudo password": "sudo refused the password that was given with -K or set in ansible_become_password",
+    "not in the sudoers": "the user that logs in (ansible_user) may not use sudo: add it to the group sudo, or log in as root",
+    "Permission denied (": "check ansible_user and ansible_ssh_private_key_file, or whether the key's public half is on the host",
+    "Host key verification failed": "log in once by hand (ssh user@host) and compare the host's key",
+}
 _CODE = re.compile(r"[A-Z][A-Z_]+(?=: )")
 
 Outcome = tuple[str, str]
@@ -99,6 +107,7 @@ def problem(result: Mapping[str, Any], cause: str = "") -> list[str]:
         return lines
     if cause and not any(cause in line for line in lines):
         lines.append(f"because: {cause}")
+    lines += [f"To do: {todo}" for said, todo in _TODO.items() if any(said in line for line in lines)]
     if result.get("rc") is not None:
         lines.append(f"exit code: {result['rc']}")
     for stream in ("stderr", "stdout", "module_stderr", "module_stdout"):

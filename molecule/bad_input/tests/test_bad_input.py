@@ -1,12 +1,13 @@
 """Mistakes an operator makes, and the messages that help."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab.story import App, Play, play
-
-BARE = "vps2"
+from lab import paths
+from lab.story import App, Play, invocation, play
 
 MOVING = ["latest", "stable", "main", ""]
 HOSTILE = ["v1;touch x", "$(id)", "-x", "a b", "x" * 300, "{{ lookup('pipe', 'touch /tmp/fairlead-pwned') }}"]
@@ -45,7 +46,7 @@ def test_every_problem_is_told_at_once(app: App) -> None:
     }
     play = app.deploy("latest", **bad)
     hints = ["'latest'", "app_domain", "app_image", "app_release_keep", "did you mean app_release_ready_path"]
-    hints += ["vault_no_such_variable", "group_vars"]
+    hints += ["vault_no_such_variable", "it is set with -e"]
     refused(app, play, "6 to mend", *hints)
 
 
@@ -78,15 +79,21 @@ def test_a_wrong_vault_password(app: App, tmp_path: Path) -> None:
     wrong = tmp_path / "password"
     wrong.write_text("not the password")
     before = app.fingerprint()
-    result = play("deploy", "-e", "image_tag=v1", vault_password=wrong)
-    assert result.code != 0 and "vault" in result.output.lower()
+    result = play("deploy", "-e", "image_tag=v1", host=app.host.name, vault_password=wrong)
+    assert result.code != 0 and "PLAY [" not in result.output
+    assert "Decryption failed" in result.output and f"{paths.STATE}/inventory_{app.host.name}/group_vars/all/vault.yml" in result.output
     assert app.fingerprint() == before
 
 
-def test_a_host_without_docker() -> None:
-    result = play("deploy", "-e", "image_tag=v1", host=BARE).failed_with("PREFLIGHT")
+def test_a_host_without_docker(app: App) -> None:
+    """Neither has the host the app, nor any the client of its engine, which serves on meanwhile."""
+    app.on_host("mv", "/usr/bin/docker", "/usr/bin/docker.away")
+    try:
+        output = App("nobody-knows-me").deploy("v1").failed_with("PREFLIGHT").output
+    finally:
+        app.on_host("mv", "/usr/bin/docker.away", "/usr/bin/docker")
     for text in ("COMMAND_MISSING: docker is not installed", "NOT_PROVISIONED", "playbooks/provision.yml"):
-        assert text in result.output
+        assert text in output
 
 
 def test_a_deploy_before_provisioning(app: App) -> None:
@@ -98,6 +105,98 @@ def test_a_deploy_before_provisioning(app: App) -> None:
 def test_a_rollback_with_no_earlier_release(app: App) -> None:
     app.rollback().failed_with("NO_TARGET")
     app.assert_tidy()
+
+
+@pytest.mark.parametrize(
+    ("inventory", "said"),
+    [
+        ("inventories/typo", ["inventories/typo (which does not exist)", "Groups in it: none"]),
+        (None, ["Groups in it: web_hosts (1 host)"]),
+    ],
+)
+@pytest.mark.fault(
+    row=130,
+    fault="an inventory that does not exist, or has other groups",
+    code="CONFIG",
+    serves="the old release",
+    says="which groups are needed, which inventory was read and what groups it has",
+)
+def test_an_inventory_without_the_hosts(tmp_path: Path, inventory: str | None, said: list[str]) -> None:
+    other = tmp_path / "hosts.yml"
+    other.write_text("all: {children: {web_hosts: {hosts: {web1: {}}}}}\n")
+    words, environment = invocation("deploy", "-e", "image_tag=v2")
+    words[words.index("-i") + 1] = inventory or str(other)
+    done = subprocess.run(words, cwd=paths.REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    result = Play(done.returncode, done.stdout + done.stderr).failed_with("CONFIG")
+    for hint in ("no host in app_hosts", "list your hosts under app_hosts", *said):
+        assert hint in result.output
+
+
+def test_a_limit_that_leaves_no_host(app: App) -> None:
+    result = app.deploy("v2", "--limit", "localhost")
+    assert result.code != 0 and "no hosts" in result.output
+
+
+@pytest.mark.fault(
+    row=131,
+    fault="a restore, rollback or deploy whose own option is misspelt",
+    code="CONFIG",
+    serves="the live release, its database untouched",
+    says="the right spelling",
+)
+@pytest.mark.parametrize(
+    ("playbook", "slip", "meant"),
+    [("restore", "bakcup", "backup"), ("rollback", "relase", "release"), ("deploy", "alow_contract", "allow_contract")],
+)
+def test_a_misspelt_option_of_a_playbook(app: App, playbook: str, slip: str, meant: str) -> None:
+    before = app.sql("SELECT count(*) FROM pg_database")
+    more = {"confirm": app.name} if playbook == "restore" else {"image_tag": "v2"} if playbook == "deploy" else {}
+    refused(app, app.play(playbook, **more, **{slip: "20260101T000000Z"}), f"{slip} is not an option; did you mean -e {meant}=")
+    assert app.sql("SELECT count(*) FROM pg_database") == before
+
+
+@pytest.mark.fault(
+    row=132,
+    fault="variables of any role that are misspelt, of the wrong unit or of the wrong type, at provisioning",
+    code="CONFIG",
+    serves="the live release; no package, file or container is changed",
+    says="every problem at once, with the right spelling, the value to write, and file and line",
+)
+def test_provisioning_checks_all_roles_first(app: App) -> None:
+    before = app.fingerprint()
+    bad = {
+        "edge_proxy_tls": "internl",
+        "docker_engine_hodl": True,
+        "db_backup_enabeld": False,
+        "app_listn": "tcp",
+        "app_release_memory": 512,
+        "app_release_migrate_command": "alembic upgrade head",
+        "data_services_postgres_migrator_settings": {"lock_timeout": 5},
+    }
+    hints = ["did you mean internal?", "docker_engine_hold?", "db_backup_enabled?", "app_listen?", "perhaps 512m", "lock_timeout is 5"]
+    refused(app, app.play("provision", **bad), "7 to mend", *hints, '["alembic", "upgrade", "head"]')
+    assert app.fingerprint() == before
+
+
+@pytest.mark.fault(
+    row=133,
+    fault="a time or a file mode in app_env that YAML reads as a number",
+    code="CONFIG",
+    serves="the old release",
+    says="what was written, what YAML makes of it, and how to write it",
+)
+def test_a_text_that_is_a_number_to_yaml(app: App, tmp_path: Path) -> None:
+    variables = tmp_path / "variables.yml"
+    variables.write_text("app_env:\n  OPEN_AT: 22:30\n  UMASK: 0755\n")
+    refused(app, app.deploy("v2", "-e", f"@{variables}"), "2 to mend", 'YAML reads 22:30 as 1350: write "22:30"', 'write "0755"')
+
+
+def test_a_list_in_the_environment_is_json(app: App) -> None:
+    app.deploy("v1", app_env={**app.env(), "ORIGINS": ["https://a.example"], "LIMITS": {"a": 1}}).succeeded()
+    (container,) = (found for found in app.containers() if found["State"]["Running"])
+    environment = dict(entry.partition("=")[::2] for entry in container["Config"]["Env"])
+    assert json.loads(environment["ORIGINS"]) == ["https://a.example"]
+    assert json.loads(environment["LIMITS"]) == {"a": 1}
 
 
 def refused(app: App, play: Play, *hints: str) -> None:

@@ -201,8 +201,8 @@ def test_a_restart_of_the_engine_stops_no_container_and_cuts_no_answer(app: App)
 )
 def test_a_setting_that_the_proxy_refuses_is_not_written(app: App) -> None:
     before = app.fingerprint()
-    play = app.play("provision", edge_proxy_max_header_size="nonsense").failed_with("PROXY_CONFIG")
-    assert "max_header_size" in play.output and "Error: " in play.output
+    play = app.play("provision", edge_proxy_acme_email="two words").failed_with("PROXY_CONFIG")
+    assert "email" in play.output and "Error: " in play.output
     assert app.fingerprint() == before
     app.assert_tidy()
 

@@ -1,6 +1,7 @@
 """Secrets stay where they belong: looked for everywhere else, in several spellings, while deploys run."""
 
 import base64
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,26 @@ def test_not_in_output_when_a_secret_changes(app: App, spellings: list[str]) -> 
     play = app.deploy("v2", "-vvv", "--diff", "--check", app_secrets=changed).succeeded()
     assert "extra: (set)" in play.output
     assert found(spellings, play.output) == []
+
+
+@pytest.mark.fault(
+    row=134,
+    fault="a password in app_env instead of app_secrets",
+    code="CONFIG",
+    serves="the old release",
+    says="which variable it is and how to write it, not the password",
+)
+def test_a_password_in_the_environment_is_refused_and_not_shown(app: App, tmp_path: Path) -> None:
+    planted = "planted-0987654321"
+    variables = tmp_path / "variables.yml"
+    exposed = {"DATABASE_URL": f"postgresql://shop:{planted}@postgres/shop", "SMTP_PASSWORD": planted}
+    variables.write_text(json.dumps({"app_env": app.env(**exposed)}))
+    for words in ((), ("--check", "--diff")):
+        play = app.deploy("v2", "-vvv", *words, "-e", f"@{variables}").failed_with("CONFIG")
+        assert "app_env.DATABASE_URL" in play.output and "app_env.SMTP_PASSWORD" in play.output and "app_secrets" in play.output
+        assert planted not in play.output
+    excepted = app.deploy("v2", "--check", "--diff", "-e", f"@{variables}", app_env_public=["DATABASE_URL", "SMTP_PASSWORD"])
+    assert "SMTP_PASSWORD" in excepted.succeeded().output and planted not in excepted.output
 
 
 def test_not_in_containers_or_logs(app: App, spellings: list[str]) -> None:

@@ -48,7 +48,15 @@ def test_each_variable_that_is_used_is_documented(role: str) -> None:
     folders = ("tasks", "templates", "handlers", "vars")
     files = [file for folder in folders for file in (ROOT / "roles" / role / folder).rglob("*") if file.is_file()]
     used = {name for file in files for name in public.findall(code(file))}
-    assert used - {*ROLES} - known == set()
+    assert used - {*ROLES, "app_hosts"} - known == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_conditions_take_yes_and_no_as_e_gives_them(role: str) -> None:
+    switches = [name for options in specs(role).values() for name, option in options.items() if option["type"] == "bool"]
+    bare = re.compile(rf"(?:\b(?:when|that): |\bif |\band |\bor |\bnot )({'|'.join(switches) or 'none'})\b(?! *\|)")
+    files = [file for folder in ("tasks", "templates", "vars") for file in (ROOT / "roles" / role / folder).rglob("*") if file.is_file()]
+    assert {file.name: names for file in files if (names := bare.findall(code(file)))} == {}
 
 
 def code(file: Path) -> str:

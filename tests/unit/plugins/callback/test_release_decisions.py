@@ -74,6 +74,23 @@ def test_the_cause_is_told_where_the_message_lacks_it(result: dict[str, Any], li
 
 
 @pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Missing sudo password", ["-K", "ansible_become_password"]),
+        ("Task failed: Incorrect sudo password", ["-K", "ansible_become_password"]),
+        ("ops is not in the sudoers file.", ["ansible_user", "sudo"]),
+        ("Failed to connect to the host via ssh: ops@vps1: Permission denied (publickey).", ["ansible_ssh_private_key_file"]),
+        ("Failed to connect to the host via ssh: Host key verification failed.", ["by hand"]),
+    ],
+)
+def test_what_to_do_follows_where_ansible_does_not_say_it(message: str, words: list[str]) -> None:
+    first, last = problem({"msg": message})
+    assert first == message and last.startswith("To do: ")
+    for word in words:
+        assert word in last
+
+
+@pytest.mark.parametrize(
     ("result", "found"),
     [
         ({"code": "LOCKED", "msg": "whatever"}, "LOCKED"),

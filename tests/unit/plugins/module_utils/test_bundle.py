@@ -156,6 +156,28 @@ def test_a_difference_never_shows_a_secret(paths: AppPaths, changes: dict[str, A
         assert hidden not in str(changed)
 
 
+URL = "postgresql://shop:{}@db/shop"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "before", "after"),
+    [
+        ({"URL": URL.format("0ld")}, {}, 'URL="(set)"\n', ""),
+        ({"URL": URL.format("0ld")}, {"URL": URL.format("n3w")}, 'URL="(set)"\n', 'URL="(changed)"\n'),
+        ({"A": "1", "API_KEY": "0ld"}, {"A": "2", "API_KEY": "0ld"}, 'A="1"\nAPI_KEY="(set)"\n', 'A="2"\nAPI_KEY="(set)"\n'),
+        ({"URL": URL.format("0ld")}, {"URL": "postgresql://shop@db/shop"}, 'URL="(set)"\n', 'URL="(changed)"\n'),
+        ({}, {"API_KEY": "n3w"}, "", 'API_KEY="(set)"\n'),
+    ],
+)
+@pytest.mark.parametrize("kind", ["environment", "migrate_environment"])
+def test_a_difference_shows_no_credential_in_an_environment(
+    paths: AppPaths, kind: str, old: dict[str, str], new: dict[str, str], before: str, after: str
+) -> None:
+    bundle(**{kind: old}).write(paths, "r1", None)
+    (changed,) = _bundle.difference(paths, "r1", bundle(**{kind: new}))
+    assert (changed["before"], changed["after"]) == (before, after)
+
+
 def test_the_first_release_differs_from_nothing(paths: AppPaths) -> None:
     changed = _bundle.difference(paths, None, bundle())
     assert [d["after_header"].split()[-1] for d in changed] == [

@@ -45,7 +45,14 @@ def test_a_missing_program_is_named() -> None:
 
 
 # 200 MB of lines, with a beginning and an end.
-FLOOD = "import sys; print('first'); [sys.stdout.write('x' * 99999 + '\\n') for _ in range(2000)]; print('last', flush=True); print('why', file=sys.stderr)"
+FLOOD = """
+import sys
+print("first")
+for _ in range(2000):
+    sys.stdout.write("x" * 99999 + chr(10))
+print("last", flush=True)
+print("why", file=sys.stderr)
+"""
 MEASURED = """
 import re, sys
 from pathlib import Path

@@ -12,7 +12,9 @@ VAULT = "in your inventory, its values in the vault (group_vars/all/vault.yml)"
 @pytest.mark.parametrize(
     ("name", "option", "defined", "message"),
     [
-        ("image_tag", {}, [], "image_tag is not set: pass -e image_tag=<tag>"),
+        ("image_tag", {"playbook": True}, [], "image_tag is not set: pass -e image_tag=<tag>"),
+        ("maintenance", {"playbook": True, "type": "bool"}, [], "maintenance is not set: pass -e maintenance=on or -e maintenance=off"),
+        ("release", {"playbook": True}, [], "release is not set: pass -e release=…"),
         ("app_name", {}, ["app_domain"], f"app_name is not set: set app_name {INVENTORY}"),
         (
             "app_domain",
@@ -29,21 +31,69 @@ def test_missing(name: str, option: dict[str, Any], defined: list[str], message:
     assert _input.missing(name, option, defined) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "said"),
+    [
+        ("app_port", {"place": "in hosts.yml, line 3"}, "it is set in hosts.yml, line 3"),
+        ("app_port", {"place": "with -e"}, "it is set with -e"),
+        ("app_secrets", {"place": "in a.yml, line 3"}, "it is set in a.yml, line 3, its values in the vault (group_vars/all/vault.yml)"),
+        ("image_tag", {"place": "with -e", "playbook": True}, "pass -e image_tag=<tag>"),
+    ],
+)
+def test_where(name: str, option: dict[str, Any], said: str) -> None:
+    assert _input.where(name, option) == said
+
+
 KNOWN = ["app_release_keep", "app_release_memory", "app_release_cpus"]
 
 
 @pytest.mark.parametrize(
     ("defined", "messages"),
     [
-        ([], []),
-        (["app_release_keep", "app_name", "other"], []),
-        (["app_release_kep"], ["app_release_kep is not an option; did you mean app_release_keep?"]),
-        (["app_release_zzz"], ["app_release_zzz is not an option"]),
+        ({}, []),
+        ({"app_release_keep": "", "other": ""}, []),
+        ({"app_release_kep": ""}, ["app_release_kep is not an option; did you mean app_release_keep?"]),
+        (
+            {"app_release_kep": "in a.yml, line 3"},
+            ["app_release_kep is not an option; did you mean app_release_keep? (set in a.yml, line 3)"],
+        ),
+        ({"app_zzz": ""}, ["app_zzz is not an option"]),
+        ({"app_zzz": "in a.yml, line 3"}, ["app_zzz is not an option (set in a.yml, line 3)"]),
     ],
 )
-def test_unknown(defined: list[str], messages: list[str]) -> None:
-    problems = _input.unknown("app_release_", KNOWN, defined)
-    assert [p.partition("; did")[0] if "zzz" in p else p for p in problems] == messages
+def test_unknown(defined: dict[str, str], messages: list[str]) -> None:
+    assert list(_input.unknown(["app_"], KNOWN, defined).values()) == messages
+
+
+def test_misspelt() -> None:
+    assert _input.misspelt(["backup"], ["backup"], ["backup"], ["bakcup", "own"]) == {
+        "bakcup": "bakcup is not an option; did you mean -e backup=…?"
+    }
+
+
+EXPOSED = {"app_env": {"API_TOKEN": "s3cr3t"}, "app_release_migrate_env": {"DB_PASSWORD": "s3cr3t"}}
+
+
+def test_credentials_in_environments_are_refused_with_the_way_out() -> None:
+    first, second = _input.broken_rules(EXPOSED, {name: {} for name in EXPOSED})
+    assert first.startswith("app_env.API_TOKEN looks like a credential") and "move it to app_secrets" in first
+    assert "app_env_public: [API_TOKEN]" in first and "app_release_secrets_as: environment" in first
+    assert second.startswith("app_release_migrate_env.DB_PASSWORD looks like") and "move it to app_release_migrate_secrets" in second
+    assert "s3cr3t" not in first + second
+
+
+def test_what_is_said_to_be_public_is_accepted() -> None:
+    values = {**EXPOSED, "app_env_public": ["API_TOKEN", "DB_PASSWORD"]}
+    assert _input.broken_rules(values, {name: {} for name in values}) == []
+
+
+RESTIC = {"db_backup_restic_repository": "/backups", "db_backup_restic_password": ""}
+
+
+def test_copies_off_the_host_need_a_password() -> None:
+    (problem,) = _input.broken_rules(RESTIC, {name: {} for name in RESTIC})
+    assert "db_backup_restic_password is not: set it from the vault" in problem
+    assert _input.broken_rules({**RESTIC, "db_backup_restic_password": "x"}, {name: {} for name in RESTIC}) == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +103,6 @@ def test_unknown(defined: list[str], messages: list[str]) -> None:
         ({"image_tag": "latest"}, ["image_tag: 'latest' is a moving name"]),
         ({"image_tag": "latest", "app_name": "Shop"}, ["image_tag: ", "app_name: 'Shop' is not a valid app name"]),
         ({"app_secrets": {"a b": "s3cr3t"}}, ["app_secrets: not valid as names: 'a b'"]),
-        ({"not_an_option": "latest"}, []),
     ],
 )
 def test_broken_rules(values: dict[str, Any], beginnings: list[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _dotenv, _preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, write_route
@@ -133,10 +133,25 @@ def test_the_same_again_completes_a_run_that_died_after_the_switch(host: Host, p
     assert (again["changed"], again["unchanged"]) == (False, True)
 
 
-def test_yaml_values_become_what_an_environment_carries(host: Host) -> None:
-    prepare(host.stage(environment={"DEBUG": True, "LIMIT": 5, "EMPTY": None}, secrets={"pin": 1234}))
-    assert (host.paths.bundle("r1") / "app.env").read_text() == 'DEBUG="true"\nEMPTY=""\nLIMIT="5"\n'
-    assert _bundle.read_secrets(host.paths, "r1") == {"pin": "1234"}
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (5, "5"),
+        (0.5, "0.5"),
+        (None, ""),
+        ("['a']", "['a']"),
+        (["https://a.example", "https://ü.example"], '["https://a.example", "https://ü.example"]'),
+        ({"a": [1, True, None], "b": {}}, '{"a": [1, true, null], "b": {}}'),
+        ([], "[]"),
+    ],
+)
+def test_yaml_values_become_what_an_environment_carries(host: Host, value: object, text: str) -> None:
+    given = {name: {"VALUE": value} for name in ("environment", "secrets", "migrate_environment", "migrate_secrets")}
+    prepare(host.stage(**given))
+    for name in ("app.env", "migrate-app.env"):
+        assert _dotenv.parse((host.paths.bundle("r1") / name).read_text()) == {"VALUE": text}
+    assert _bundle.read_secrets(host.paths, "r1") == {"VALUE": text, "migrate-VALUE": text}
 
 
 @pytest.mark.parametrize("code", ["IMAGE_NOT_FOUND", "REGISTRY_AUTH", "REGISTRY_UNREACHABLE", "PULL_TIMEOUT"])
