@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _rules
 
 WILDCARD = "*."
@@ -22,7 +21,8 @@ def normalised(domains: Iterable[Mapping[str, Any]]) -> List[Domain]:
 
 
 def _redirects(domain: Mapping[str, Any]) -> bool:
-    return bool(boolean(domain.get("redirect", False), strict=False))
+    # As Ansible reads a yes; its own function is not on hosts, where the program for backups imports this.
+    return str(domain.get("redirect", False)).lower() in ("true", "yes", "on", "y", "t", "1")
 
 
 def of_settings(settings: Mapping[str, Any]) -> List[Domain]:
