@@ -226,7 +226,8 @@ def test_copies_come_back_from_off_the_host_with_their_dump(host: Host, data: Pa
     write_state(_backup_store.manifest_of(host.paths, ID), {key: value for key, value in whole.items() if key != "schema"})
     previous_of(_backup_store.manifest_of(host.paths, ID)).unlink()
     files = {path.name: path.read_bytes() for path in host.paths.backups.iterdir()}
-    offsite = _backup_offsite.Offsite(app="shop", repository="/repository", password_file=Path("/none"), environment={}, keep={}, installation="shop.lab")
+    place: dict[str, Any] = {"repository": "/repository", "password_file": Path("/none"), "installation": "shop.lab"}
+    offsite = _backup_offsite.Offsite(app="shop", environment={}, keep={}, **place)
     told: list[tuple[str, ...]] = []
 
     def restic(self: object, *words: str, out: Any = None, **_: object) -> str:

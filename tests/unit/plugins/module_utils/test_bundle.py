@@ -173,8 +173,10 @@ URL = "postgresql://shop:{}@db/shop"
 def test_a_difference_shows_no_credential_in_an_environment(
     paths: AppPaths, kind: str, old: dict[str, str], new: dict[str, str], before: str, after: str
 ) -> None:
-    bundle(**{kind: old}).write(paths, "r1", None)
-    (changed,) = _bundle.difference(paths, "r1", bundle(**{kind: new}))
+    was: dict[str, Any] = {kind: old}
+    is_to_be: dict[str, Any] = {kind: new}
+    bundle(**was).write(paths, "r1", None)
+    (changed,) = _bundle.difference(paths, "r1", bundle(**is_to_be))
     assert (changed["before"], changed["after"]) == (before, after)
 
 

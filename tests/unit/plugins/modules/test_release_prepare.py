@@ -147,7 +147,7 @@ def test_the_same_again_completes_a_run_that_died_after_the_switch(host: Host, p
     ],
 )
 def test_yaml_values_become_what_an_environment_carries(host: Host, value: object, text: str) -> None:
-    given = {name: {"VALUE": value} for name in ("environment", "secrets", "migrate_environment", "migrate_secrets")}
+    given: dict[str, Any] = {name: {"VALUE": value} for name in ("environment", "secrets", "migrate_environment", "migrate_secrets")}
     prepare(host.stage(**given))
     for name in ("app.env", "migrate-app.env"):
         assert _dotenv.parse((host.paths.bundle("r1") / name).read_text()) == {"VALUE": text}
