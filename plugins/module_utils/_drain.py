@@ -8,7 +8,7 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, Optional, Sequence, Set
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge, _proc
 
@@ -40,6 +40,14 @@ def stop_release(app: str, release: str, settings: Optional[Dict[str, Any]] = No
         How many requests did not end within the release's limits.
     """
     return sum(_stop(container, settings) for container in _docker.containers(app, release) if container["State"]["Running"])
+
+
+def cut_warning(cut: int, releases: Sequence[str]) -> str:
+    """Return the warning about requests that a stop cut."""
+    return (
+        f"CUT: {cut} requests to {', '.join(releases)} had not ended after its worker's limit and were cut; "
+        "raise app_release_worker_grace_seconds and app_release_stop_grace_seconds where such requests are meant to end"
+    )
 
 
 def _stop(container: Dict[str, Any], settings: Optional[Dict[str, Any]]) -> int:

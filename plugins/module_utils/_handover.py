@@ -12,7 +12,7 @@ from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import cut_warning, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import STOPPING, Journal
@@ -38,12 +38,13 @@ class Handover:
         # For how long nobody was served.
         self.seconds = 0.0
 
-    def stop_old(self, journal: Journal) -> None:
-        """Stop the live release.  From here on whoever clears up after this run starts it again."""
+    def stop_old(self, journal: Journal) -> List[str]:
+        """Stop the live release, and warn of requests that this cut.  From here on whoever clears up after this run starts it again."""
         assert self._before is not None
         journal.enter(STOPPING)
         self.begun, self._since = True, time.monotonic()
-        stop_release(self._paths.app, self._before, settings_of(self._paths, self._before))
+        cut = stop_release(self._paths.app, self._before, settings_of(self._paths, self._before))
+        return [cut_warning(cut, [self._before])] if cut else []
 
     def served(self) -> None:
         """Note that users are served again."""

@@ -193,27 +193,36 @@ def read(archive: Path, into: Optional[Path] = None) -> Content:
         OSError: a file could not be written.
     """
     found = Content()
-    later: List[tarfile.TarInfo] = []
     try:
-        with tarfile.open(archive, "r:gz") as tar:
-            while (info := tar.next()) is not None:
-                _require_inside(archive, info)
-                detail = info.linkname
-                if info.isreg():
-                    source = tar.extractfile(info)
-                    assert source is not None
-                    detail = _receive(info, source, into)
-                else:
-                    later.append(info)
-                    if info.isdir() and into:
-                        (into / info.name).mkdir(mode=0o700, exist_ok=True)
-                found.add(info, detail)
-                tar.members = []  # type: ignore[attr-defined]
+        with gzip.open(archive) as content:
+            with tarfile.open(fileobj=content, mode="r:") as tar:
+                later = _extract(archive, tar, found, into)
+            while content.read(CHUNK):
+                pass  # only at its very end gzip compares its checksum
     except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
         raise damaged(archive, str(error)) from error
     if into:
         _complete(later, into)
     return found
+
+
+def _extract(archive: Path, tar: tarfile.TarFile, found: Content, into: Optional[Path]) -> List[tarfile.TarInfo]:
+    """Write the files of an archive, and return its directories and links, which are completed when all files are there."""
+    later: List[tarfile.TarInfo] = []
+    while (info := tar.next()) is not None:
+        _require_inside(archive, info)
+        detail = info.linkname
+        if info.isreg():
+            source = tar.extractfile(info)
+            assert source is not None
+            detail = _receive(info, source, into)
+        elif into:
+            later.append(info)
+            if info.isdir():
+                (into / info.name).mkdir(mode=0o700, exist_ok=True)
+        found.add(info, detail)
+        tar.members = []  # type: ignore[attr-defined]
+    return later
 
 
 def _require_inside(archive: Path, info: tarfile.TarInfo) -> None:

@@ -63,7 +63,7 @@ from typing import List, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import cut_warning, pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
@@ -87,10 +87,7 @@ def finish(stage: Stage) -> Result:
         with stage.steps.step("drain") as step:
             stopped, step["cut"] = _stop_others(stage, live)
         if step["cut"]:
-            stage.warnings.append(
-                f"CUT: {step['cut']} requests to {', '.join(stopped)} had not ended after its worker's limit and were cut; "
-                "raise app_release_worker_grace_seconds and app_release_stop_grace_seconds where such requests are meant to end"
-            )
+            stage.warnings.append(cut_warning(step["cut"], stopped))
         with stage.steps.step("prune"):
             pruned = _retention.prune(stage.paths, ledger, live.id, int(live.settings["keep"]))
         stage.journal.enter("COMMITTED")

@@ -125,7 +125,7 @@ def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) ->
     if handover.volumes:
         with stage.steps.step("stop") as step:
             step["volumes"] = handover.volumes
-            handover.stop_old(stage.journal)
+            stage.warnings += handover.stop_old(stage.journal)
     with stage.steps.step("start"):
         candidate.start()
     stage.journal.enter("STARTED")

@@ -10,8 +10,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import P
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._recovery import recover
 from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
-from fakes import BUSY, fails, good
+from fakes import BUSY, fails, good, service
 from fakes_host import SETTINGS, Host
+from fakes_proc import EDGE, Proc
 
 
 def settings(**volume: Any) -> dict[str, Any]:
@@ -86,6 +87,17 @@ def test_the_old_release_ends_before_the_new_one_begins(prepared: Host) -> None:
     assert host.phases[2:] == [STOPPING, "STARTED", "READY", "SWITCHED", "BAKED"]
     assert (host.live, running(host)) == ("r2", ["r2"])
     assert 2 <= result["unserved_seconds"] < 3
+
+
+def test_requests_that_the_stop_cut_are_warned_of(prepared: Host, proc: Proc) -> None:
+    host = prepared
+    host.engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
+    proc.unix(4711, connected=3)
+    host.background.seconds = 30.0
+    stage = host.stage(release="r2")
+    assert rollout(stage)["unserved_seconds"] >= 30
+    (warning,) = stage.warnings
+    assert warning.startswith("CUT: 3 requests to r1")
 
 
 def test_the_first_release_stops_nothing(host: Host) -> None:
