@@ -95,7 +95,7 @@ def drill(stage: Stage) -> Result:
         )
         copies = [f"{copied['name']} ({copied['entries']} entries)" for copied in manifest.get("volumes", [])]
         message += f"; extracted and compared as well: {', '.join(copies)}" if copies else ""
-        message += "".join(f". Left out, because the schema's owner may not make it: {line}" for line in facts["left_out"])
+        message += "".join(f". Left out, as the owner of the schema may not make it: {line}" for line in facts["left_out"])
         # What it made is gone again.
         return {"changed": False, **facts, "message": message}
 

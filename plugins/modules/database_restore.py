@@ -233,7 +233,7 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
 
 
 def _left_out(copy: _backup_restore.Restored) -> List[str]:
-    return [f"Left out, because the schema's owner may not make it: {line}" for line in copy.left_out]
+    return [f"Left out, as the owner of the schema may not make it: {line}" for line in copy.left_out]
 
 
 def _restart(paths: AppPaths) -> None:

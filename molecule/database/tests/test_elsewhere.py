@@ -88,7 +88,7 @@ def test_a_backup_is_proved_without_what_only_the_provider_can_make(elsewhere: A
     elsewhere.play("backup").succeeded()
     said = " ".join(elsewhere.play("restore_drill").succeeded().output.split())
     assert "was restored and compared" in said
-    assert "Left out, because the schema's owner may not make it: CREATE EXTENSION IF NOT EXISTS pg_stat_statements" in said
+    assert "Left out, as the owner of the schema may not make it: CREATE EXTENSION IF NOT EXISTS pg_stat_statements" in said
 
 
 def test_a_migration_is_planned_and_backed_up_from_here(elsewhere: App) -> None:

@@ -47,7 +47,7 @@ def test_a_drill_tells_what_it_proved(host: Host, proved: list[str]) -> None:
     result = drill(host.stage(backup=""))
     assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP["id"]], False, 3, 4)
     assert "3 rows in 1 tables at 0001, 4 bytes" in result["message"]
-    assert "Left out, because the schema's owner may not make it: CREATE EXTENSION x" in result["message"]
+    assert "Left out, as the owner of the schema may not make it: CREATE EXTENSION x" in result["message"]
     assert _backup_state.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
 
 

@@ -80,7 +80,7 @@ def test_what_is_replaced_is_backed_up_first(host: Host, done: list[str]) -> Non
         f"{PRESENT['id']}",
         KEPT,
         "shop_before_20260101t000000z",
-        "Left out, because the schema's owner may not make it: CREATE EXTENSION x",
+        "Left out, as the owner of the schema may not make it: CREATE EXTENSION x",
     ):
         assert words in text
 
