@@ -96,7 +96,7 @@ LISTENER = "from http.server import *; HTTPServer(('169.254.169.254', 8169), Bas
 @pytest.fixture
 def metadata(app: App) -> Iterator[None]:
     """A metadata server, as containers of the host reach it in a cloud."""
-    app.on_host("ip", "address", "add", "169.254.169.254/32", "dev", "lo")
+    app.on_host("ip", "address", "replace", "169.254.169.254/32", "dev", "lo")
     app.on_host("systemd-run", "--unit=metadata", "--collect", "python3", "-c", LISTENER)
     yield
     app.on_host("systemctl", "stop", "metadata")
