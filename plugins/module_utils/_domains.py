@@ -11,6 +11,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _rules
 WILDCARD = "*."
 # Accepted for uniqueness by (name, path); serving an app below another path is not supported.
 ROOT = "/"
+KEYS = frozenset({"name", "redirect", "path"})
 
 Domain = Dict[str, Any]
 
@@ -67,7 +68,9 @@ def _entry_problems(domain: Mapping[str, Any]) -> List[str]:
     found = _rules.domain_problem(whole)
     found = found and found.replace(repr(whole), repr(name), 1)
     wrong_path = f"{name!r}: path {path!r} is not supported, only '/' is: give the app a name of its own" if path != ROOT else None
-    return [each for each in (found, wrong_path) if each]
+    unknown = sorted(str(key) for key in domain if key not in KEYS)
+    wrong_keys = f"{name!r}: {', '.join(unknown)} is none of name, redirect, path" if unknown else None
+    return [each for each in (found, wrong_path, wrong_keys) if each]
 
 
 def combination_problems(values: Mapping[str, Any], options: Iterable[str]) -> List[str]:

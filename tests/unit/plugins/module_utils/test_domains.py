@@ -29,6 +29,10 @@ def names(*found: str) -> list[dict[str, Any]]:
         ([{"name": "shop.example", "redirect": True}], ["cannot redirect itself"]),
         ([{"name": "shop.example", "redirect": "yes"}], ["cannot redirect itself"]),
         ([{"name": "*.shop.example"}], ["must be a whole host name"]),
+        (
+            [{"name": "shop.example"}, {"name": "www.shop.example", "redirct": True}],
+            ["'www.shop.example': redirct is none of name, redirect"],
+        ),
         ([{"name": "shop.example", "path": "/api"}], ["path '/api' is not supported, only '/' is"]),
         (
             [{"name": "a b", "redirect": True}, {"name": "c", "path": "x"}],
