@@ -154,7 +154,6 @@ class Candidate:
             problem = verdict(answer, self.settings["identity"], self.id)
             tally.note(problem)
             if tally.in_a_row >= wanted:
-                self._require_memory(container)
                 return answer
             # What it listens on costs more to find out than an answer does.
             due = time.monotonic() - looked > STATE_INTERVAL
@@ -203,8 +202,13 @@ class Candidate:
             log,
         )
 
-    def _require_memory(self, container: Dict[str, Any]) -> None:
-        """Fail when processes were killed for memory while the others became ready."""
+    def require_memory(self) -> None:
+        """Check that no process was killed for memory while the others became ready.
+
+        Raises:
+            ReleaseError: APP_EXIT.
+        """
+        container = self.running_container()
         killed = _proc.killed_for_memory(container["State"].get("Pid", 0))
         problem = killed_problem(killed, int(self.settings["memory_bytes"]))
         if problem is not None:
@@ -216,7 +220,8 @@ class Candidate:
         path = self.settings["ready_path"]
         # Without the traces of our own questions, which would be all there is to see.
         log = [line for line in _docker.log_tail(container["Id"], READ_LOG_LINES) if path not in line][-SHOWN_LOG_LINES:]
-        what = f"{self.title} gave no {self.settings['ready_successes']} good answers in a row at {path} within {seconds:g} s; {tally}"
+        limit, wanted = float(self.settings["ready_seconds"]), self.settings["ready_successes"]
+        what = f"{self.title} gave no {wanted} good answers in a row at {path} within {limit:g} s; {tally}"
         return ReleaseError(
             reason.code if reason else "NOT_READY",
             f"{self.title} {reason.what}; it was waited for {seconds:.1f} s, {tally}" if reason else what,

@@ -156,6 +156,8 @@ def _await_ready(stage: Stage, candidate: Candidate) -> Answer:
     answer = candidate.await_ready()
     late = ready_warning(time.monotonic() - began, float(candidate.settings["ready_seconds"]))
     stage.warnings += [late] if late else []
+    # Only of a release that was just started: one that serves may have lost a process long ago.
+    candidate.require_memory()
     return answer
 
 

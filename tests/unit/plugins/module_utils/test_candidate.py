@@ -79,6 +79,16 @@ def test_waiting_ends_when_the_answer_cannot_change_any_more(host: Host, replies
     assert todo in caught.value.todo
 
 
+def test_a_release_that_serves_and_lost_a_process_long_ago_is_ready(host: Host, proc: Proc) -> None:
+    """A run that clears up after another, or a restore, waits for the live release too."""
+    proc.memory(4711, 3)
+    host.answers.direct = [GOOD]
+    release = candidate(host)
+    assert release.await_ready() == GOOD
+    with fails("APP_EXIT"):
+        release.require_memory()
+
+
 def test_an_answer_that_changes_is_waited_for(host: Host) -> None:
     """A page that is missing now and then is not a path that is wrong."""
     host.answers.direct = [*([Answer(404)] * 40 + [BUSY]) * 5, GOOD, GOOD]
