@@ -58,6 +58,7 @@ RELEASES = (
     Release("loud", "loud", V2),
     Release("flapping", "flapping", V2),
     Release("failing", "failing", V2),
+    Release("dripping", "dripping", V2),
     Release("unruly", "unruly", V2),
     Release("plain", "plain", V2),
     Release("large", "large", V2, arguments={"BALLAST_MEGABYTES": "64"}),

@@ -19,6 +19,8 @@ _ATTRIBUTES = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {
 READER_ATTRIBUTES = ATTRIBUTES | {"BYPASSRLS"}
 # How long provisioning waits for a lock: longer, and the app's own queries would queue up behind it.
 LOCK_SECONDS = 5
+# Connections that the app cannot take: for migrations, backups, drills and questions. Superusers have their own (three by default).
+RESERVED = 10
 
 _DML = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 # What the app's role may do with each kind of thing; PUBLIC, which is everybody, nothing. Types are for all who may use their schema.
@@ -39,13 +41,16 @@ _TABLES = frozenset({"VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
 
 # Rows: role, name, attributes, verifier | setting, name=value | object, kind, name, owner, of the app's role, of PUBLIC
 #       | default, kind, of the app's role, of PUBLIC | open, name of a database that PUBLIC may use
-#       | reads, name of a role that the reader is a member of.
+#       | reads, name of a role that the reader is a member of | limit, connections for all but superusers, the app's role's limit.
 # What belongs to an extension is left to it.
 _STATE = """
 SELECT 'role', rolname, concat_ws(' ', CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolinherit THEN 'INHERIT' END,
          CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
          CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END), rolpassword
 FROM pg_authid WHERE rolname IN ({superuser}, {migrator}, {user}, {reader});
+
+SELECT 'limit', current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+  coalesce((SELECT rolconnlimit FROM pg_roles WHERE rolname = {user}), -1);
 
 SELECT 'setting', unnest(setconfig) FROM pg_db_role_setting
 WHERE setdatabase = 0 AND setrole = (SELECT oid FROM pg_roles WHERE rolname = {migrator});
@@ -177,6 +182,9 @@ class State:
     public_defaults: Mapping[str, FrozenSet[str]] = field(default_factory=dict)
     open_databases: Sequence[str] = ()
     read: Sequence[str] = ()
+    # Connections that the server has for all but superusers, and how many of them the app's role may take; -1: any number.
+    connections: int = 0
+    user_limit: int = -1
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,11 @@ def question(migrator: str, user: str) -> str:
 
 def state(rows: Sequence[Sequence[str]]) -> State:
     """Return what the rows say."""
-    of = {kind: [row[1:] for row in rows if row[0] == kind] for kind in ("role", "setting", "member", "object", "default", "open", "reads")}
+    of = {
+        kind: [row[1:] for row in rows if row[0] == kind]
+        for kind in ("role", "setting", "member", "object", "default", "open", "reads", "limit")
+    }
+    connections, user_limit = (int(word) for word in of["limit"][0])
     return State(
         {name: Known(frozenset(attributes.split()), stored) for name, attributes, stored in of["role"]},
         dict(_assignment(row[0]) for row in of["setting"]),
@@ -207,6 +219,8 @@ def state(rows: Sequence[Sequence[str]]) -> State:
         {kind: _words(public) for kind, _, public in of["default"]},
         [row[0] for row in of["open"]],
         [row[0] for row in of["reads"]],
+        connections,
+        user_limit,
     )
 
 
@@ -217,6 +231,9 @@ def changes(found: State, wanted: Wanted) -> List[Statement]:
     if found.roles[SUPERUSER].verifier:
         # Nobody needs one: it is only used inside the container, over the socket.
         statements.append(Statement(f"ALTER ROLE {identifier(SUPERUSER)} PASSWORD NULL;"))
+    limit = max(found.connections - RESERVED, 1)
+    if found.user_limit != limit:
+        statements.append(Statement(f"ALTER ROLE {user} CONNECTION LIMIT {limit};"))
     statements += [Statement(f"REVOKE {identifier(name)} FROM {user};") for name in found.memberships]
     # There the superuser asks about the server, and holds the lock for migrations.
     statements += [Statement(f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC;") for name in found.open_databases]

@@ -26,6 +26,8 @@ DONE = State(
         "fairlead_reader": Known(_roles.READER_ATTRIBUTES, ""),
     },
     read=["shop_migrator"],
+    connections=97,
+    user_limit=87,
     settings=SETTINGS,
     things=[thing("DATABASE", "shop"), thing("SCHEMA", "public"), thing("TABLE", "public.items"), thing("LINKED SEQUENCE", "public.ids")],
     defaults=_roles.DEFAULTS,
@@ -44,6 +46,7 @@ def test_what_is_so_already_is_left_alone() -> None:
 def test_at_first_all_is_made() -> None:
     first = State(
         roles={"postgres": Known(frozenset({"LOGIN", "SUPERUSER"}), _scram.verifier("m-secret"))},
+        connections=97,
         things=[
             thing("DATABASE", "shop", "postgres", "", "CONNECT TEMPORARY"),
             thing("SCHEMA", "public", "pg_database_owner", "", "USAGE"),
@@ -51,7 +54,7 @@ def test_at_first_all_is_made() -> None:
     )
     made = changed(first)
     attributes = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-    assert made[:9] == [
+    assert made[:10] == [
         f'CREATE ROLE "shop_migrator" {attributes};',
         f"ALTER ROLE \"shop_migrator\" PASSWORD '{MASK}';",
         f'CREATE ROLE "shop" {attributes};',
@@ -59,10 +62,11 @@ def test_at_first_all_is_made() -> None:
         f'CREATE ROLE "fairlead_reader" {attributes.replace("NOBYPASSRLS", "BYPASSRLS")};',
         'GRANT "shop_migrator" TO "fairlead_reader";',
         'ALTER ROLE "postgres" PASSWORD NULL;',
+        'ALTER ROLE "shop" CONNECTION LIMIT 87;',
         'ALTER ROLE "shop_migrator" SET "lock_timeout" = \'5s\';',
         'ALTER ROLE "shop_migrator" SET "statement_timeout" = \'15min\';',
     ]
-    assert made[9:15] == [
+    assert made[10:16] == [
         'ALTER DATABASE shop OWNER TO "shop_migrator";',
         'REVOKE ALL ON DATABASE shop FROM PUBLIC, "shop";',
         'GRANT CONNECT ON DATABASE shop TO "shop";',
@@ -70,7 +74,7 @@ def test_at_first_all_is_made() -> None:
         'REVOKE ALL ON SCHEMA public FROM PUBLIC, "shop";',
         'GRANT USAGE ON SCHEMA public TO "shop";',
     ]
-    assert [line.split(" ON ")[1].split(" ")[0] for line in made[15:] if "GRANT" in line] == ["TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"]
+    assert [line.split(" ON ")[1].split(" ")[0] for line in made[16:] if "GRANT" in line] == ["TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"]
 
 
 def test_the_server_is_told_what_was_made_of_a_password_and_nobody_else_is() -> None:
@@ -160,6 +164,14 @@ def test_the_app_only_reads_the_version_table(table: str, name: str, read_only: 
     assert wanted.privileges(thing("VIEW", name)) == _roles.GRANTS["VIEW"]
 
 
+@pytest.mark.parametrize(
+    ("connections", "found", "wanted"), [(97, 87, None), (97, -1, 87), (97, 90, 87), (197, 87, 187), (5, -1, 1), (11, 1, None)]
+)
+def test_the_app_leaves_some_connections_to_others(connections: int, found: int, wanted: int | None) -> None:
+    statements = changed(replace(DONE, connections=connections, user_limit=found))
+    assert statements == ([] if wanted is None else [f'ALTER ROLE "shop" CONNECTION LIMIT {wanted};'])
+
+
 def test_elsewhere_a_role_gives_itself_what_it_lacks() -> None:
     found = {"lock_timeout": "5s", "work_mem": "8MB"}
     assert [s.sql for s in _roles.settings_changes(found, SETTINGS)] == ["ALTER ROLE CURRENT_USER SET \"statement_timeout\" = '15min';"]
@@ -175,10 +187,12 @@ def test_rows_are_read() -> None:
             ["default", "TABLES", "SELECT", ""],
             ["open", "postgres"],
             ["reads", "shop_migrator"],
+            ["limit", "97", "-1"],
         ]
     )
     assert state.roles == {"postgres": Known(frozenset({"LOGIN", "INHERIT", "SUPERUSER"}), "")}
     assert (state.settings, state.memberships) == ({"search_path": "a=b"}, ["shop_migrator"])
     assert (state.open_databases, state.read) == (["postgres"], ["shop_migrator"])
+    assert (state.connections, state.user_limit) == (97, -1)
     assert state.things == [Thing("TABLE", 'public."T x"', "postgres", frozenset({"SELECT", "INSERT"}), NOTHING)]
     assert (state.defaults, state.public_defaults) == ({"TABLES": frozenset({"SELECT"})}, {"TABLES": NOTHING})

@@ -25,6 +25,7 @@ FOUND = [
     ["role", "shop", "LOGIN INHERIT CREATEDB", _scram.verifier("u-secret")],
     ["role", "fairlead_reader", "LOGIN INHERIT BYPASSRLS", ""],
     ["reads", "shop_migrator"],
+    ["limit", "97", "87"],
     ["setting", "lock_timeout=5s"],
     ["setting", "work_mem=8"],
     *(["default", kind, ",".join(privileges), ""] for kind, privileges in _roles.DEFAULTS.items()),
