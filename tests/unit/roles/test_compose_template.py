@@ -174,3 +174,12 @@ def test_an_entrypoint_is_replaced_for_the_app_alone(tmp_path: Path) -> None:
     services = composed(tmp_path, app_release_entrypoint=["gunicorn", "$x"], app_release_command=["app:app"])["services"]
     assert [service["entrypoint"] for service in services.values()] == [["gunicorn", "$$x"], [], []]
     assert services["api"]["command"] == ["app:app"]
+
+
+def test_what_a_plan_asks_needs_no_volume_that_is_not_there_yet(tmp_path: Path) -> None:
+    composed(tmp_path, app_volumes=[{"name": "data", "path": "/data"}])
+    command = ["docker", "compose", "--project-name", "shop-r7", "--profile", "plan", "config", "--format", "json"]
+    bundle = AppPaths("shop", tmp_path / "opt", tmp_path / "var").bundle("r7")
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, timeout=30, check=True)
+    found = json.loads(done.stdout)
+    assert list(found["services"]) == ["plan"] and not found.get("volumes")
