@@ -15,7 +15,7 @@ from lab.websocket import WebSocket, WebSocketClosed
 
 RATE = 40
 CHANGES = 100 if THOROUGH else 20
-# HTTP/1.1 requests that a reload may cut: 0.2 were measured on average, several at once where both cores are busy.
+# HTTP/1.1 requests that a reload may cut: 0.2 on average were measured on a quiet machine, 1 where many processes wait for two cores.
 AVERAGE, AT_ONCE = 1.5, 3
 
 
@@ -79,7 +79,7 @@ def test_a_link_in_place_of_a_socket_leads_nowhere(user: App, aim: str) -> None:
     target = links.ADMINISTRATION if aim == "the proxy's administration" else links.own_socket(user)
     with links.planted(user, target):
         assert [user.get(path)[0] for path in ("/config/", "/ready")] == [502, 502]
-        assert "api.sock is not a socket" in user.play("status").succeeded().output
+        assert "api.sock is not a socket" in " ".join(user.play("status").succeeded().output.split())
     assert user.get("/ready")[0] == 200
     user.assert_tidy()
 
