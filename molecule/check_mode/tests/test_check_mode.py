@@ -105,7 +105,8 @@ def everything(app: App) -> dict[str, str]:
         "files": app.on_host(*places, "-type", "f", "-exec", "sha256sum", "{}", "+"),
         "containers": app.on_host("docker", "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.State}}"),
         "started": str(app.running()),
-        "images": app.on_host("docker", "images", "--no-trunc", "--quiet"),
+        # Those of one second come in any order.
+        "images": "\n".join(sorted(app.on_host("docker", "images", "--no-trunc", "--quiet").split())),
         "networks": app.on_host("docker", "network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}"),
         "volumes": app.on_host("docker", "volume", "ls", "--format", "{{.Name}}"),
     }
