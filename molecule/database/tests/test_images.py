@@ -16,14 +16,24 @@ WITHOUT = {
     "data_services_postgres": False,
     "data_services_redis": False,
     "app_release_migrate": False,
-    "app_release_ready_path": "/health",
+    "app_image": "registry.lab:5000/foreign/api",
+    "app_listen": "tcp",
+    "app_port": 8080,
+    "app_release_user": "65534:65534",
+    "app_release_live_path": "/livez",
+    "app_release_ready_path": "/livez",
+    "app_release_identity": "header:X-App-Release",
+    "app_env": {},
+    "app_secrets": {},
+    "app_release_migrate_env": {},
+    "app_release_migrate_secrets": {},
 }
 
 
 def on(image: str) -> App:
     """The app whose database runs in this image."""
     name = "alpine" if image == ALPINE else "vector"
-    return App(name, variables={"data_services_postgres_image": image, "data_services_redis": image == ALPINE})
+    return App(name, variables={"data_services_postgres_image": image})
 
 
 @pytest.mark.parametrize(("image", "owner"), [(ALPINE, "70:70"), (VECTOR, "999:999")])
@@ -33,8 +43,7 @@ def test_an_image_is_provisioned_deployed_backed_up_and_restored(image: str, own
     if image == VECTOR:
         # Only a superuser may create it: what an administrator does once.
         app.sql("CREATE EXTENSION vector")
-    # Redis is not what this is about.
-    app.deploy("v1", app_release_ready_path="/health").succeeded()
+    app.deploy("v1").succeeded()
     container = f"{app.name}-data-postgres-1"
     assert app.on_host("docker", "inspect", "--format", "{{.Config.User}}", container).strip() == owner
     app.sql("INSERT INTO items (name, reference) SELECT 'item ' || n, 'r' || n FROM generate_series(1, 40) n")
@@ -55,8 +64,8 @@ def test_data_is_not_given_to_a_server_that_sorts_otherwise() -> None:
 
 def test_an_app_without_data_services_is_an_app() -> None:
     app = App("without", variables=WITHOUT)
-    app.play("site", image_tag="v1").succeeded()
-    assert app.get("/health")[0] == 200
+    app.play("site", image_tag="1").succeeded()
+    assert app.get("/livez")[0] == 200
     assert app.on_host("docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={app.name}-data") == ""
 
 
