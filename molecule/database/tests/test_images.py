@@ -20,10 +20,12 @@ WITHOUT = {
     "app_listen": "tcp",
     "app_port": 8080,
     "app_release_user": "65534:65534",
+    "app_release_command": ["python3", "server.py"],
+    "app_release_docs_path": "",
     "app_release_live_path": "/livez",
     "app_release_ready_path": "/livez",
     "app_release_identity": "header:X-App-Release",
-    "app_env": {},
+    "app_env": {"DATABASE_URL": "none"},  # asked for at the start, used for notes only
     "app_secrets": {},
     "app_release_migrate_env": {},
     "app_release_migrate_secrets": {},
