@@ -120,7 +120,7 @@ def connect(*targets: str) -> object:
 def sockets() -> object:
     """Name everything that looks like a socket of somebody else's."""
     places = ("/run", "/var/run", "/var/lib/fairlead", "/opt/fairlead", "/etc/caddy")
-    return sorted(str(path) for place in places for path in Path(place).rglob("*") if path.is_socket() and path != SOCKET)
+    return sorted(str(path) for place in places for path in Path(place).rglob("*") if path.is_socket() and not path.samefile(SOCKET))
 
 
 def escape() -> object:
