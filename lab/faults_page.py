@@ -27,7 +27,7 @@ HEAD = """\
 
 Each line is a test that makes the fault happen for real: kills, cuts, fills, hangs, corrupts. Made from the tests by
 `python -m lab.faults_page`; what the codes mean and what to do about them is in [failures.md](failures.md).
-What happens at every phase is tried at each of them with `FAIRLEAD_THOROUGH=1`; otherwise the phases of rows 33 and 34 take turns.
+What happens at every phase is tried at each of them with `FAIRLEAD_THOROUGH=1`; otherwise each phase has one of rows 33 to 35.
 
 After every one of these tests, and again at the end of each scenario, this holds (`lab/invariants.py` looks from outside):
 
