@@ -17,7 +17,8 @@ RELOAD_SECONDS = 30.0
 def reload_proxy(app: App) -> None:
     """Have the proxy of the app's host read its files anew; it forgets its connections to apps with that."""
     since = app.on_host("date", "+%s.%N").strip()
-    app.on_host("docker", "kill", "--signal", "USR1", PROXY)
+    # Not by `docker kill`, after which the engine would not start it again by itself.
+    app.on_host("kill", "-USR1", app.on_host("docker", "inspect", "--format", "{{.State.Pid}}", PROXY).strip())
     deadline = time.monotonic() + RELOAD_SECONDS
     while "successfully reloaded" not in app.on_host("sh", "-c", f"docker logs --since {since} {PROXY} 2>&1"):
         assert time.monotonic() < deadline, "the proxy did not reload"

@@ -133,13 +133,22 @@ def test_private_paths_are_hidden_however_they_are_written(app: App, path: str) 
     assert (status, body) == (404, ""), "the app has answered"
 
 
+def is_served(app: App) -> bool:
+    """Tell whether users get answers of the app."""
+    try:
+        return app.get("/health")[0] == 200
+    except OSError:
+        return False
+
+
 @pytest.mark.fault(
-    row=84, fault="the proxy started without the mount of the apps", code="–", serves="nobody (502), until provisioned again", says="–"
+    row=84, fault="the proxy started without the mount of the apps", code="–", serves="nobody, until provisioned again", says="–"
 )
 def test_a_proxy_without_the_mount_is_mended_by_provisioning(app: App) -> None:
     app.on_host("systemctl", "stop", "run-fairlead-apps.mount")
-    app.on_host("docker", "restart", PROXY)
-    eventually(lambda: app.get("/health")[0] == 502)
+    # Where /run is a shared mount, it starts over the empty directory; elsewhere the engine refuses to start it.
+    app.host.run(["docker", "restart", PROXY])
+    eventually(lambda: not is_served(app))
     app.play("provision").succeeded()
     eventually(lambda: app.get("/health")[0] == 200)
     assert app.play("provision").succeeded().changed == 0
