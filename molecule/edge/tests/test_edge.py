@@ -348,7 +348,7 @@ def test_back_to_a_release_on_the_socket(app: App) -> None:
 def test_a_key_of_another_certificate_is_refused(app: App) -> None:
     before = app.fingerprint()
     other = f"{{{{ lookup('ansible.builtin.file', '{paths.REGISTRY / 'tls.key'}') }}}}"
-    play = app.play("provision", edge_proxy_tls_key=other).failed_with("PROXY_CONFIG")
+    play = app.play("provision", edge_proxy_tls_key=other, **SHAPE).failed_with("PROXY_CONFIG")
     assert "private key does not match public key" in play.output and "PRIVATE KEY---" not in play.output
     assert app.fingerprint() == before
 

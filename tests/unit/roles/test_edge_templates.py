@@ -100,7 +100,7 @@ def test_the_proxy_sees_the_apps_through_the_mount_and_knows_no_network_of_their
     assert apps in caddy["volumes"]
     assert (caddy["networks"], project["networks"]) == (["edge"], {"edge": {"name": "0-edge"}})
     assert caddy.get("sysctls") == ({"net.ipv4.tcp_migrate_req": "1"} if migrates else None)
-    assert "Options=bind,ro,nosymfollow" in rendered("run-fairlead-apps.mount.j2")
+    assert "Options=rbind,ro,nosymfollow,rslave" in rendered("run-fairlead-apps.mount.j2")
 
 
 def test_the_page_names_the_domain_as_text() -> None:
