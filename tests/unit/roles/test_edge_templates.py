@@ -49,6 +49,16 @@ def test_the_page_is_looked_for_everywhere_but_at_the_open_paths(variables: dict
     assert matcher == ["file {", "root /var/lib/fairlead/shop", "try_files /maintenance.html", "}", *expected]
 
 
+@pytest.mark.parametrize("tls", ["acme", "internal", "files"])
+@pytest.mark.parametrize("logged", [True, False])
+def test_what_is_not_wanted_leaves_no_word(tls: str, logged: bool) -> None:
+    # Ansible's templates make None of a macro without output.
+    names = {"served": ["shop.lab"], "redirected": ["www.shop.lab"], "earlier": []}
+    site = rendered("site.caddy.j2", edge_proxy_tls=tls, edge_proxy_access_log=logged, __edge_proxy_names=names)
+    assert "None" not in site
+    assert (site.count("\ttls "), site.count("output stdout")) == (0 if tls == "acme" else 2, 2 if logged else 0)
+
+
 def test_maintenance_is_told_as_such() -> None:
     handler = block(rendered("site.caddy.j2", edge_proxy_maintenance_retry_seconds=7), "handle @maintenance {")
     assert "header Retry-After 7" in handler
