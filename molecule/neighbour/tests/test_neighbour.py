@@ -14,7 +14,7 @@ from lab.story import THOROUGH, App
 from lab.websocket import WebSocket, WebSocketClosed
 
 RATE = 40
-CHANGES = 100 if THOROUGH else 20
+CHANGES = 100 if THOROUGH else 8
 # HTTP/1.1 requests that a reload may cut: 0.2 on average were measured on a quiet machine, 1 where many processes wait for two cores.
 AVERAGE, AT_ONCE = 1.5, 3
 
