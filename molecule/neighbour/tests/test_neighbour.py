@@ -19,6 +19,9 @@ CHANGES = 100 if THOROUGH else 8
 AVERAGE, AT_ONCE = 1.5, 3
 
 
+PATIENT = ["gunicorn", "--config", "gunicorn.conf.py", "--worker-class", "unruly.Worker", "--timeout", "60", "unruly:create_app()"]
+
+
 @pytest.fixture(scope="module")
 def other() -> App:
     """The neighbour: it listens on TCP, so the proxy must get into its network."""
@@ -28,8 +31,8 @@ def other() -> App:
 @pytest.fixture(scope="module")
 def user(app: App) -> App:
     """The app whose users must notice nothing, with a release that has a WebSocket."""
-    # A worker that is recycled after so many requests closes its WebSockets.
-    app.deploy("unruly", app_env=app.env(MAX_REQUESTS="0")).succeeded()
+    # A worker that is recycled after so many requests, or replaced on a busy machine, closes its WebSockets.
+    app.deploy("unruly", app_env=app.env(MAX_REQUESTS="0"), app_release_command=PATIENT).succeeded()
     return app
 
 
