@@ -87,7 +87,8 @@ def test_the_servers_own_words_for_the_migrators_time_limits(app: App) -> None:
 
 def test_passwords_are_kept_as_hashes_and_the_superuser_has_none(app: App) -> None:
     query = "SELECT rolname, left(coalesce(rolpassword, 'none'), 14) FROM pg_authid WHERE rolcanlogin ORDER BY 1"
-    assert app.sql(query).splitlines() == ["postgres|none", "provision|SCRAM-SHA-256$", "provision_migrator|SCRAM-SHA-256$"]
+    with_password = ["provision|SCRAM-SHA-256$", "provision_migrator|SCRAM-SHA-256$"]
+    assert app.sql(query).splitlines() == ["fairlead_reader|none", "postgres|none", *with_password]
 
 
 @pytest.mark.parametrize(
