@@ -354,6 +354,7 @@ def test_a_key_of_another_certificate_is_refused(app: App) -> None:
 
 
 def test_what_was_provisioned_is_on_record(app: App) -> None:
+    app.play("provision").succeeded()  # with the app's own variables again
     edge, data = "/opt/fairlead/edge", "/opt/fairlead/edge-story/data"
     for record in (f"{edge}/recorded.sha256", f"{edge}/recorded-edge-story.sha256", f"{data}/recorded.sha256"):
         app.on_host("sha256sum", "--check", "--strict", "--quiet", record)
