@@ -20,7 +20,8 @@ if [ -e "$units.timer" ]; then
 fi
 for entry in /etc/fairlead/mounts/"$1"-r*.fstab; do
   [ -e "$entry" ] || continue
-  umount --lazy "$(cut -d' ' -f2 "$entry")" || true
+  directory=$(cut -d' ' -f2 "$entry")
+  if mountpoint --quiet "$directory"; then umount --lazy "$directory"; fi
   rm "$entry"
 done
 metadata=fairlead-metadata-$1.service

@@ -16,7 +16,7 @@ POLICY = """docker.io:
   Candidate: 26.1.5+dfsg1-9+deb13u1
   Version table:
      26.1.5+dfsg1-9+deb13u1 500
-        500 http://deb.debian.org/debian trixie/main amd64 Packages
+        500 http://mirror.example.com/debian trixie/main amd64 Packages
 docker-compose-v2:
   Installed: (none)
   Candidate: (none)
