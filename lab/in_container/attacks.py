@@ -1,6 +1,6 @@
 """Attacks from inside the reference app's container: `python3 - NAME [ARGUMENT…]`. Prints what became of it as JSON.
 
-Each is bounded, and puts back what it changed when it ends.
+Each is bounded, and puts back what it changed when it ends, also by an interrupt.
 """
 
 import asyncio
@@ -205,3 +205,5 @@ if __name__ == "__main__":
         print(json.dumps(attack(*sys.argv[2:])))
     except OSError as error:
         print(json.dumps({"error": errno.errorcode.get(error.errno or 0, str(error))}))
+    except KeyboardInterrupt:
+        print(json.dumps("ended"))

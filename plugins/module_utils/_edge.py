@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Dict, Iterable, List, Optional
 
@@ -24,6 +25,9 @@ PROC = Path("/proc")
 # Some 10,000 answers: enough to know the share of errors before a switch.
 RECENT_BYTES = 1024 * 1024
 SECONDS = 3.0
+# A proxy that was started again after an error and runs for so long goes on running: its configuration is read in far less.
+SETTLED_SECONDS = 3.0
+LOOK_SECONDS = 0.1
 
 
 def listener(settings: Dict[str, Any], name: str, tls: Optional[ssl.SSLContext] = None) -> Listener:
@@ -57,8 +61,25 @@ def state() -> str:
 
 
 def is_failing() -> bool:
-    """Tell whether the proxy's container ends with an error again and again."""
-    return any(container["State"].get("Restarting") for container in _docker.project_containers(PROJECT))
+    """Tell whether the proxy's container ends with an error again and again.
+
+    Between two ends it runs for a moment, so one that was just started again is watched until it has settled.
+    """
+    while True:
+        containers = _docker.project_containers(PROJECT)
+        if any(container["State"].get("Restarting") for container in containers):
+            return True
+        if not any(_was_just_restarted(container) for container in containers):
+            return False
+        time.sleep(LOOK_SECONDS)
+
+
+def _was_just_restarted(container: Dict[str, Any]) -> bool:
+    """Tell whether the engine started this container again, after it had ended, within the last seconds."""
+    if not container.get("RestartCount"):
+        return False
+    started = datetime.strptime(container["State"]["StartedAt"][:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    return 0 <= time.time() - started.timestamp() < SETTLED_SECONDS
 
 
 def pid() -> int:

@@ -112,7 +112,7 @@ serving:
 import json
 from typing import Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _drift, _preflight, _retention
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _drift, _preflight, _retention, _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
@@ -290,7 +290,7 @@ def _unchanged(ledger: Ledger, live: Optional[str]) -> Result:
 
 
 def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> bool:
-    """Tell whether the live release has the same image and configuration, unchanged by hand, and its run was finished."""
+    """Tell whether the live release has the same image and configuration, unchanged by hand, its run was finished, and users reach it."""
     if live is None or not has_record(stage.paths, live):
         return False
     drift = _drift.findings(stage.paths, ledger, live)
@@ -299,7 +299,11 @@ def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> 
         return False
     container = Candidate(stage.paths, live).container()
     lasting = container is not None and container["State"]["Running"] and _docker.is_kept_running(container)
-    return lasting and _docker.running_releases(stage.paths.app) == [live] and _fits_database(stage, ledger, live)
+    if not lasting or _docker.running_releases(stage.paths.app) != [live] or not _fits_database(stage, ledger, live):
+        return False
+    problems = _stage.unreached(stage.paths, live)
+    stage.warnings += [f"DRIFT: users do not reach the live release: {problem}" for problem in problems]
+    return not problems
 
 
 def _fits_database(stage: Stage, ledger: Ledger, live: str) -> bool:

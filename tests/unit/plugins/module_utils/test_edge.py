@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import Responses
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fakes import FakeEngine, service
-from fakes_host import SETTINGS
+from fakes_host import SETTINGS, Clock
 
 # As Caddy 2.11.4 writes it with the fields that the site leaves.
 LINE = b'{"level":"info","ts":1795655274.69,"logger":"http.log.access.answers-shop","msg":"handled request","status":%d}\n'
@@ -116,6 +116,35 @@ def test_the_state_of_the_proxy(engine: FakeEngine) -> None:
 
 
 NOW = datetime.datetime.now(datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("looks", "failing"),
+    [
+        ([{}], False),
+        ([{"Restarting": True}], True),
+        ([{"restarts": 3, "age": 60}], False),
+        # Between two ends it runs for a moment.
+        ([{"restarts": 3, "age": 0.1}, {"restarts": 3, "age": 0.2}, {"restarts": 3, "age": 0.3, "Restarting": True}], True),
+        ([{"restarts": 1, "age": 1.0}, {"restarts": 1, "age": 1.1}, {"restarts": 1, "age": 4.0}], False),
+        ([{"restarts": 1, "age": -3600}], False),  # the clock was set back
+    ],
+)
+def test_a_proxy_that_fails_at_each_start(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, looks: list[dict[str, Any]], failing: bool
+) -> None:
+    left = list(looks)
+    monkeypatch.setattr(_edge, "time", clock)
+
+    def containers(project: str) -> list[dict[str, Any]]:
+        look = dict(left.pop(0))
+        restarts, age = look.pop("restarts", 0), look.pop("age", 0.0)
+        started = datetime.datetime.fromtimestamp(clock.now - age, datetime.UTC)
+        return [{**service(project, "caddy", StartedAt=f"{started:%Y-%m-%dT%H:%M:%S.%f}123Z", **look), "RestartCount": restarts}]
+
+    monkeypatch.setattr(_docker, "project_containers", containers)
+    assert _edge.is_failing() is failing
+    assert left == []
 
 
 def certificate(directory: Path, begins_days: float, ends_days: float, domain: str) -> Path:

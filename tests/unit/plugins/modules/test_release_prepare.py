@@ -89,7 +89,11 @@ def has_another_environment(host: Host) -> None:
     host.engine.present["r2"]["Config"]["Env"] = ["LOG_LEVEL=debug"]
 
 
-@pytest.mark.parametrize("broken", [does_not_run, would_not_start_at_boot, is_gone, was_edited, has_another_environment])
+def is_not_reached(host: Host) -> None:
+    host.edge.unreached = ["https://shop.lab/ready: HTTP 502"]
+
+
+@pytest.mark.parametrize("broken", [does_not_run, would_not_start_at_boot, is_gone, was_edited, has_another_environment, is_not_reached])
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_the_same_again_is_a_new_release_when_what_serves_is_not_what_was_deployed(
     host: Host, broken: Callable[[Host], None], check_mode: bool
