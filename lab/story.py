@@ -17,6 +17,7 @@ from typing import Any
 
 from lab import hosts, invariants, inventory, paths
 from lab.probe import RunningProbe, running
+from lab.timings import timed
 
 PLAY_SECONDS = 900
 # Whether stories that repeat themselves do so as often as was promised, or as often as fits into every run of the tests.
@@ -74,17 +75,18 @@ def invocation(
 def play(playbook: str, *arguments: str, **options: Any) -> Play:
     """Run a playbook to its end; `options` as for `invocation`."""
     command, environment = invocation(playbook, *arguments, **options)
-    done = subprocess.run(
-        command,
-        cwd=paths.REPOSITORY,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PLAY_SECONDS,
-        check=False,
-    )
+    with timed("playbook", playbook):
+        done = subprocess.run(
+            command,
+            cwd=paths.REPOSITORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PLAY_SECONDS,
+            check=False,
+        )
     return Play(done.returncode, done.stdout)
 
 

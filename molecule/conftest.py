@@ -8,7 +8,7 @@ import pytest
 import testinfra
 from ansible.plugins.loader import init_plugin_loader
 
-from lab import invariants, paths
+from lab import invariants, paths, timings
 from lab.story import App
 
 # Makes `ansible_collections.fairlead.fastapi` importable, the way Ansible itself imports collections.
@@ -33,3 +33,9 @@ def the_invariants_hold(request: pytest.FixtureRequest, app: App) -> Iterator[No
     yield
     if not request.session.testsfailed:
         invariants.assert_all(app)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note what each test took, and its fixtures apart."""
+    name = report.nodeid.rpartition("/")[2]
+    timings.note("test", name if report.when == "call" else f"{name} ({report.when})", report.duration)
