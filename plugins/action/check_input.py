@@ -121,9 +121,8 @@ class ActionModule(ActionBase):
 def _placement_problems(values: dict[str, Any], variables: dict[str, Any]) -> list[str]:
     if not values.get("app_volumes"):
         return []
-    elsewhere = bool(values.get("app_database_url"))
-    database = elsewhere or boolean(values.get("data_services_postgres", True), strict=False)
-    return _volume_rules.placement_problems(values["app_volumes"], variables.get("groups") or {}, elsewhere, database)
+    elsewhere = bool(values.get("app_database_url")) or not boolean(values.get("data_services_postgres", True), strict=False)
+    return _volume_rules.placement_problems(values["app_volumes"], variables.get("groups") or {}, elsewhere)
 
 
 def _cause(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A dump of an app's database that proves what it holds.  Private to this collection."""
+"""A backup of an app: a dump of its database that proves what it holds, and copies of its volumes.  Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import (
     _backup_census,
@@ -35,14 +35,16 @@ LIST_SECONDS = 600.0
 # pg_dump gives up when a table stays locked for so long, instead of having the app's queries queue up behind it.
 TABLE_LOCK_MILLISECONDS = 60_000
 SHOWN_LINES = 10
+# Of an app without a database. Its dump is an empty file, so that all backups are handled in the same way.
+_NO_DATABASE: Dict[str, Any] = {"database": None, "revision": [], "database_bytes": 0, "server_version": "", "tables": {}}
 
 
-def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] = None) -> Manifest:
-    """Back the database up, prove that the backup can be read, and return its manifest.
+def take(paths: AppPaths, database: Optional[Database], kind: str, release: Optional[str] = None) -> Manifest:
+    """Back the database and the volumes up, prove that the backup can be read, and return its manifest.
 
     Args:
         paths: the app's files.
-        database: the app's.
+        database: the app's; None for an app without one.
         kind: ``scheduled``, ``migration``, ``manual``, ``restore`` or ``upgrade``.
         release: that it belongs to; the live one when left out.
 
@@ -51,12 +53,12 @@ def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] 
     """
     try:
         paths.backups.mkdir(mode=0o700, exist_ok=True)
-        busy = database.is_migrating if kind == _backup_store.SCHEDULED else (lambda: False)
-        with _told_as_failure(database), _backup_store.alone(paths, busy):
+        busy = database.is_migrating if database and kind == _backup_store.SCHEDULED else (lambda: False)
+        with _told_as_failure(paths, database), _backup_store.alone(paths, busy):
             _backup_store.remove_partial(paths)
             manifest = _take(paths, database, kind, release or read_route(paths))
     except OSError as error:
-        failure = _failed(database, f"{error.filename or paths.backups}: {error.strerror}", [])
+        failure = _failed(_title(paths, database), f"{error.filename or paths.backups}: {error.strerror}", [])
         _backup_state.record(paths, kind, failure)
         raise failure from error
     except ReleaseError as error:
@@ -66,36 +68,30 @@ def take(paths: AppPaths, database: Database, kind: str, release: Optional[str] 
     return manifest
 
 
-def _take(paths: AppPaths, database: Database, kind: str, release: Optional[str]) -> Manifest:
+def _take(paths: AppPaths, database: Optional[Database], kind: str, release: Optional[str]) -> Manifest:
     started, at, identifier = time.monotonic(), now(), _backup_store.free_id(paths)
     partial, final = paths.backups / f".{identifier}.partial", _backup_store.dump_of(paths, identifier)
     try:
-        with _backup_census.moment(database) as moment:
-            look = moment.look(version_table(paths))
-            _require_space(paths, look.size)
-            with _dumping(database, moment.snapshot, partial) as dumping:
-                tables = moment.tables()
-                _end(database, dumping, partial)
-        _verify(database, partial, len(tables))
+        if database is None:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        dumped = _dump(paths, database, partial) if database else _NO_DATABASE
         checksum = _backup_store.sha256(partial)
         partial.replace(final)
         # After the dump: a file that a row names is written before the row.
         volumes = _backup_volumes.take(paths, identifier, kind)
+        if database is None and not volumes:
+            raise _failed(paths.app, "it has no database, and no volume with backup: true in app_volumes", [])
         sync_directory(paths.backups)
         manifest = {
             "id": identifier,
             "kind": kind,
-            "database": database.name,
-            "revision": list(look.revision),
             "release": release,
             "sha256": checksum,
             "bytes": final.stat().st_size,
-            "database_bytes": look.size,
             "seconds": round(time.monotonic() - started, 3),
             "at": at,
-            "server_version": look.server,
             "installation": _backup_state.settings(paths).get("installation"),
-            "tables": tables,
+            **dumped,
             "volumes": volumes,
         }
         write_state(_backup_store.manifest_of(paths, identifier), manifest)
@@ -108,20 +104,42 @@ def _take(paths: AppPaths, database: Database, kind: str, release: Optional[str]
     return {"schema": 1, **manifest}
 
 
+def _dump(paths: AppPaths, database: Database, partial: Path) -> Dict[str, Any]:
+    """Write the dump, and return what the manifest says of the database at that very moment."""
+    with _backup_census.moment(database) as moment:
+        look = moment.look(version_table(paths))
+        _require_space(paths, look.size)
+        with _dumping(database, moment.snapshot, partial) as dumping:
+            tables = moment.tables()
+            _end(database, dumping, partial)
+    _verify(database, partial, len(tables))
+    return {
+        "database": database.name,
+        "revision": list(look.revision),
+        "database_bytes": look.size,
+        "server_version": look.server,
+        "tables": tables,
+    }
+
+
 @contextmanager
-def _told_as_failure(database: Database) -> Iterator[None]:
+def _told_as_failure(paths: AppPaths, database: Optional[Database]) -> Iterator[None]:
     try:
         yield
     except ReleaseError as error:
         if error.code not in ("DB_QUERY_FAILED", "DB_UNREACHABLE", "VERSION_TABLE"):
             raise
-        raise _failed(database, error.what, error.details) from error
+        raise _failed(_title(paths, database), error.what, error.details) from error
 
 
-def _failed(database: Database, why: str, details: Sequence[str]) -> ReleaseError:
+def _title(paths: AppPaths, database: Optional[Database]) -> str:
+    return database.shown if database else paths.app
+
+
+def _failed(title: str, why: str, details: Sequence[str]) -> ReleaseError:
     return ReleaseError(
         "BACKUP_FAILED",
-        f"{database.name} at {database.title} could not be backed up: {why}",
+        f"{title} could not be backed up: {why}",
         "mend what is named, then try it by itself: playbooks/backup.yml",
         details,
     )
@@ -170,7 +188,7 @@ def _end(database: Database, dumping: Tuple[subprocess.Popen[bytes], Any], file:
         how = f"exit code {code}" if code is not None else f"no end within {DUMP_SECONDS:g} s"
         said = file.read_bytes() if code == NOT_STARTED else errors.read()
         words = said.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
-        raise _failed(database, f"pg_dump failed ({how}) after {file.stat().st_size} bytes", words)
+        raise _failed(database.shown, f"pg_dump failed ({how}) after {file.stat().st_size} bytes", words)
 
 
 def _verify(database: Database, file: Path, tables: int) -> None:
@@ -184,11 +202,11 @@ def _verify(database: Database, file: Path, tables: int) -> None:
         try:
             done = subprocess.run(command, stdin=dump, capture_output=True, timeout=LIST_SECONDS + 10, check=False, env=environment())
         except subprocess.TimeoutExpired as error:
-            raise _failed(database, f"its backup could not be read within {LIST_SECONDS:g} s", []) from error
+            raise _failed(database.shown, f"its backup could not be read within {LIST_SECONDS:g} s", []) from error
     problem = list_problem(done.returncode, done.stdout.decode(errors="replace"), tables)
     if problem:
         words = done.stderr.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
-        raise _failed(database, f"its backup of {file.stat().st_size} bytes cannot be used: {problem}", words)
+        raise _failed(database.shown, f"its backup of {file.stat().st_size} bytes cannot be used: {problem}", words)
 
 
 def list_problem(code: int, listing: str, tables: int) -> Optional[str]:

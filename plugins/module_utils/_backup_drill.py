@@ -47,11 +47,14 @@ def failed(error: ReleaseError) -> ReleaseError:
 
 def _prove(paths: AppPaths, wanted: str) -> Dict[str, Any]:
     started = time.monotonic()
-    database = _backup_restore.require_database(paths)
+    database = _backup_restore.database_of(paths)
     manifest = _backup_restore.obtain(paths, wanted)
-    _backup_restore.require_space(database, manifest)
-    with _backup_restore.restored(database, paths, manifest, _backup_restore.DRILL) as copy:
-        left_out: List[str] = copy.left_out
+    _backup_restore.require_fitting(database, manifest)
+    left_out: List[str] = []
+    if database is not None:
+        _backup_restore.require_space(database, manifest)
+        with _backup_restore.restored(database, paths, manifest, _backup_restore.DRILL) as copy:
+            left_out = copy.left_out
     _volume_restore.prove(paths, manifest)
     seconds, rows = round(time.monotonic() - started, 2), all_rows(manifest["tables"])
     facts = {"backup": manifest["id"], "seconds": seconds, "rows": rows, "bytes": manifest["bytes"], "left_out": left_out}

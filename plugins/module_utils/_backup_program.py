@@ -13,9 +13,15 @@ import json
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_drill, _backup_state, _backup_store, _backup_volumes
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
+    _backup_drill,
+    _backup_restore,
+    _backup_state,
+    _backup_store,
+    _backup_volumes,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_offsite import Offsite
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 
@@ -58,9 +64,7 @@ def _attempt(told: Dict[str, Any], work: Callable[[], Any]) -> Any:
 
 def _take(paths: AppPaths) -> Dict[str, Any]:
     try:
-        database = find_database(paths)
-        if database is None:
-            raise ReleaseError("DB_UNREACHABLE", f"there is no database of {paths.app} here", "run playbooks/provision.yml")
+        database = _backup_restore.database_of(paths)
     except ReleaseError as error:
         _backup_state.record(paths, _backup_store.SCHEDULED, error)
         raise
@@ -95,7 +99,7 @@ def _copy(paths: AppPaths, identifier: str) -> Optional[str]:
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run as a program; return the exit code."""
-    parser = argparse.ArgumentParser(description="Back an app's database up, or prove its newest backup, as timers do.")
+    parser = argparse.ArgumentParser(description="Back an app up, or prove its newest backup, as timers do.")
     parser.add_argument("--app", required=True, help="the app's name")
     parser.add_argument("--drill", action="store_true", help="prove the newest backup instead")
     wanted = parser.parse_args(arguments)

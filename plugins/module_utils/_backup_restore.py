@@ -69,6 +69,29 @@ def require_database(paths: AppPaths) -> Database:
     return database
 
 
+def database_of(paths: AppPaths) -> Optional[Database]:
+    """Return the app's database, or None for an app that is without one.
+
+    Raises:
+        ReleaseError: DB_UNREACHABLE when this host knows none, and should.
+    """
+    return None if _backup_state.is_without_database(paths) else require_database(paths)
+
+
+def require_fitting(database: Optional[Database], manifest: Mapping[str, Any]) -> None:
+    """Check that a backup has a database's dump where the app has a database, and only there.
+
+    Raises:
+        ReleaseError: RESTORE_FAILED.
+    """
+    if (database is None) == (manifest["database"] is None):
+        return
+    what = f"backup {manifest['id']} is of the database {manifest['database']}, and the app is without one"
+    if database is not None:
+        what = f"backup {manifest['id']} is from a time when the app had no database, and now it has {database.shown}"
+    raise ReleaseError("RESTORE_FAILED", f"{what}; nothing was touched", "choose another backup with -e backup=")
+
+
 def obtain(paths: AppPaths, wanted: str, fetch: bool = True, installation: str = "") -> Dict[str, Any]:
     """Return the manifest of a backup whose dump is on this host and whole.
 

@@ -33,6 +33,11 @@ def settings(paths: AppPaths) -> Dict[str, Any]:
         return {}
 
 
+def is_without_database(paths: AppPaths) -> bool:
+    """Tell whether provisioning said that the app has no database. One that is only not found is missed."""
+    return settings(paths).get("database") is False
+
+
 def record(paths: AppPaths, kind: str, error: Optional[ReleaseError] = None, **facts: Any) -> None:
     """Write down how the last attempt of a kind ended; where that cannot be written, the attempt's own outcome still tells."""
     outcome = {"ok": error is None, "at": now(), **facts}

@@ -42,22 +42,30 @@ def wanted(paths: AppPaths) -> List[AppVolume]:
     return [volume for volume in _app_volumes.of(paths.app, read_record(paths, live)["settings"]) if volume.backup]
 
 
+def to_copy(paths: AppPaths, kind: str) -> List[AppVolume]:
+    """Return the volumes that a backup of a kind has a copy of.
+
+    One from before a restore has what there still is: a lost volume must not keep anybody from restoring it.
+    """
+    volumes = wanted(paths)
+    if kind == RESTORE:
+        return [replace(volume, before_backup=()) for volume in volumes if _docker.volume(volume.docker_name) is not None]
+    return volumes
+
+
 def take(paths: AppPaths, identifier: str, kind: str) -> List[Facts]:
     """Copy the volumes that belong to a backup, and return what its manifest says of them.
 
     Args:
         paths: the app's files.
         identifier: of the backup.
-        kind: why it is made. One from before a restore has what there still is: a lost volume must not keep anybody from restoring it.
+        kind: why it is made; see `to_copy`.
 
     Raises:
         ReleaseError: BACKUP_FAILED or DISK_SPACE.
         OSError: an archive could not be written.
     """
-    volumes = wanted(paths)
-    if kind == RESTORE:
-        volumes = [replace(volume, before_backup=()) for volume in volumes if _docker.volume(volume.docker_name) is not None]
-    return [_take(paths, identifier, volume) for volume in volumes]
+    return [_take(paths, identifier, volume) for volume in to_copy(paths, kind)]
 
 
 def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> Facts:

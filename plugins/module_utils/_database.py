@@ -127,6 +127,11 @@ class Database:
     image: Optional[str] = None
 
     @property
+    def shown(self) -> str:
+        """Which database it is, and where, for messages."""
+        return f"{self.name} at {self.title}"
+
+    @property
     def owner(self) -> str:
         """The role that owns the schema. Whatever the app or a migration made is read and restored as this role, never as a superuser."""
         return self.user if self.container is None or self.migrator is None else self.migrator

@@ -62,23 +62,17 @@ def tmpfs_problems(volumes: object, tmpfs: object) -> List[str]:
     return [f"app_volumes: {path} is in app_release_tmpfs as well; take it out of one of the two" for path in both]
 
 
-def placement_problems(volumes: object, groups: Mapping[str, Sequence[str]], elsewhere: bool, database: bool) -> List[str]:
-    """Say that backups, which are made with the database and on one host, would not have an app's volumes.
+def placement_problems(volumes: object, groups: Mapping[str, Sequence[str]], elsewhere: bool) -> List[str]:
+    """Say that backups, which are made on one host, would not have an app's volumes.
 
     Args:
         volumes: as they were set.
         groups: hosts by group of the inventory.
-        elsewhere: whether the database is on no host of the inventory; backups are then made on the first app host.
-        database: whether there is a database at all.
+        elsewhere: whether there is no database on a host of the inventory; backups are then made on the first app host.
     """
     backed_up = [str(v.get("name")) for v in volumes if isinstance(v, dict) and v.get("backup")] if isinstance(volumes, list) else []
     app_hosts, data_hosts = list(groups.get("app_hosts", [])), list(groups.get("data_hosts", []))
     makes_backups = app_hosts[:1] if elsewhere or not data_hosts else data_hosts[:1]
-    if backed_up and not database:
-        return [
-            f"app_volumes: without a database no backups are made, so none would have {', '.join(backed_up)}: set backup: false and copy "
-            "the files by other means (docker volume inspect says where they are), or have one (data_services_postgres, app_database_url)"
-        ]
     if not backed_up or not app_hosts or app_hosts == makes_backups:
         return []
     return [

@@ -1,17 +1,18 @@
 #!/usr/bin/python
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A backup of an app's database when somebody wants one."""
+"""A backup of an app's database and volumes when somebody wants one."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: database_backup
-short_description: Back an app's database up now
+short_description: Back an app's database and volumes up now
 version_added: 1.0.0
 description:
   - Dumps the database of the app, wherever it is, into C(/opt/fairlead/<app>/backups), and writes down beside it what the dump holds -
     rows and a checksum of each table, of the very moment of the dump. Then has the dump read by the program that would restore it.
+  - Copies the volumes that O(app)'s live release has with C(backup) set. Of an app without a database these are the whole backup.
   - No release is under way meanwhile; the app serves on.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
@@ -52,7 +53,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STA
 def back_up(stage: Stage) -> Result:
     """Make a backup by hand."""
     with stage.lock():
-        database = _backup_restore.require_database(stage.paths)
+        database = _backup_restore.database_of(stage.paths)
         if stage.check_mode:
             return {"changed": True, "backup": None}
         with stage.steps.step("backup") as step:

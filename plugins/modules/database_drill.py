@@ -72,6 +72,8 @@ serving:
   type: str
 """
 
+from typing import Any, Dict
+
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_drill, _backup_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -88,21 +90,24 @@ def drill(stage: Stage) -> Result:
         with stage.steps.step("restore"):
             facts = _backup_drill.prove(stage.paths, stage.params["backup"])
         manifest = facts.pop("manifest")
-        message = (
-            f"backup {manifest['id']} ({manifest['kind']}) was restored and compared in {facts['seconds']:g} s: {facts['rows']} rows in "
-            f"{len(manifest['tables'])} tables at {described(manifest['revision'])}, {manifest['bytes']} bytes. "
-            "The live database was not touched"
-        )
-        copies = [f"{copied['name']} ({copied['entries']} entries)" for copied in manifest.get("volumes", [])]
-        message += f"; extracted and compared as well: {', '.join(copies)}" if copies else ""
-        message += "".join(f". Left out, as the owner of the schema may not make it: {line}" for line in facts["left_out"])
         # What it made is gone again.
-        return {"changed": False, **facts, "message": message}
+        return {"changed": False, **facts, "message": _said(manifest, facts)}
+
+
+def _said(manifest: Dict[str, Any], facts: Dict[str, Any]) -> str:
+    message = f"backup {manifest['id']} ({manifest['kind']}) was restored and compared in {facts['seconds']:g} s: "
+    copies = ", ".join(f"{copied['name']} ({copied['entries']} entries)" for copied in manifest.get("volumes", []))
+    if manifest["database"] is None:
+        return f"{message}the app has no database; extracted and compared: {copies}. The live files were not touched"
+    message += f"{facts['rows']} rows in {len(manifest['tables'])} tables at {described(manifest['revision'])}, {manifest['bytes']} bytes. "
+    message += "The live database was not touched"
+    message += f"; extracted and compared as well: {copies}" if copies else ""
+    return message + "".join(f". Left out, as the owner of the schema may not make it: {line}" for line in facts["left_out"])
 
 
 def _look(stage: Stage) -> Result:
     try:
-        _backup_restore.require_database(stage.paths)
+        _backup_restore.database_of(stage.paths)
         manifest = _backup_restore.obtain(stage.paths, stage.params["backup"], fetch=False)
     except ReleaseError as error:
         raise _backup_drill.failed(error) from error

@@ -13,6 +13,7 @@ description:
   - Checks the dump's checksum, restores it into a new database, and compares revision, rows and a checksum of each table with what the
     backup's manifest says. Only when all is the same, the live database and the new one are renamed, both in one transaction.
   - The old one is kept as C(<name>_before_<time>) until the next restore. The state that is replaced is backed up first.
+  - Of an app without a database, volumes are all that is restored.
   - Volumes that the backup has copies of are extracted beside the live ones and compared. Then the release is stopped for a moment, and
     they are exchanged, each in one step. Their old files are kept until the next restore.
   - A backup that is only off this host is fetched.
@@ -121,12 +122,13 @@ serving:
 import contextlib
 import re
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import (
     _backup,
     _backup_restore,
     _backup_store,
+    _backup_volumes,
     _database_copy,
     _docker,
     _volume_restore,
@@ -151,7 +153,7 @@ def restore(stage: Stage) -> Result:
     into = stage.params["into"]
     with stage.lock():
         started = time.monotonic()
-        database = _backup_restore.require_database(stage.paths)
+        database = _backup_restore.database_of(stage.paths)
         if into:
             _check_name(database, into)
         with stage.steps.step("check"):
@@ -159,13 +161,15 @@ def restore(stage: Stage) -> Result:
             manifest = _backup_restore.obtain(stage.paths, wanted, not stage.check_mode, installation)
         if stage.check_mode:
             return {"changed": True, "backup": manifest["id"], "message": [f"backup {manifest['id']} would be restored"]}
-        _backup_restore.require_space(database, manifest)
+        _backup_restore.require_fitting(database, manifest)
+        if database is not None:
+            _backup_restore.require_space(database, manifest)
         if not into and manifest.get("volumes"):
             _volume_restore.require_space(manifest, _docker.engine().data)
-        result = _beside(stage, database, manifest, into) if into else _live(stage, database, manifest)
+        result = _beside(stage, database, manifest, into) if database and into else _live(stage, database, manifest)
         seconds = round(time.monotonic() - started, 2)
         facts = {key: manifest[key] for key in ("at", "revision")}
-        said = _said(manifest, into or database.name, seconds)
+        said = _said(manifest, into, seconds)
         return {
             "changed": True,
             "backup": manifest["id"],
@@ -177,16 +181,22 @@ def restore(stage: Stage) -> Result:
         }
 
 
-def _check_name(database: Database, into: str) -> None:
+def _check_name(database: Optional[Database], into: str) -> None:
+    if database is None:
+        raise ReleaseError("CONFIG", "into is set, and the app has no database to restore one beside", "leave it out")
     if not NAME.fullmatch(into):
         raise ReleaseError("CONFIG", f"into is {into[:80]!r} and must be a name for a new database", "use small letters, digits and _")
     if _database_copy.exists(database, into):
         raise ReleaseError("CONFIG", f"there is a database {into} at {database.title} already", "drop it, or choose another name")
 
 
-def _said(manifest: Dict[str, Any], name: str, seconds: float) -> str:
+def _said(manifest: Dict[str, Any], into: str, seconds: float) -> str:
+    of = f"as it was at {manifest['at']} (backup {manifest['id']}, {manifest['kind']})"
+    if manifest["database"] is None:
+        entries = sum(copied["entries"] for copied in manifest["volumes"])
+        return f"all that was kept is {of}: {entries} files and directories, compared with the manifest; {seconds:g} s"
     return (
-        f"{name} is as it was at {manifest['at']} (backup {manifest['id']}, {manifest['kind']}): {all_rows(manifest['tables'])} rows in "
+        f"{into or manifest['database']} is {of}: {all_rows(manifest['tables'])} rows in "
         f"{len(manifest['tables'])} tables at {described(manifest['revision'])}, compared with the manifest; {seconds:g} s"
     )
 
@@ -199,27 +209,28 @@ def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: st
     return {"rows_before": None, "replaced": None, "kept": "", "ready": True, "maintenance": "off", "message": message}
 
 
-def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
+def _live(stage: Stage, database: Optional[Database], manifest: Dict[str, Any]) -> Result:
     present: Optional[Dict[str, Any]] = None
-    if _database_copy.exists(database, database.name):
+    if _database_copy.exists(database, database.name) if database else _backup_volumes.to_copy(stage.paths, "restore"):
         with stage.steps.step("backup") as step:
             present = _backup.take(stage.paths, database, "restore")
             step.update(backup=present["id"], bytes=present["bytes"])
     # A scheduled backup, which would keep the database from being renamed, waits.
     with _backup_store.alone(stage.paths), stage.steps.step("restore"), _volume_restore.beside(stage.paths, manifest) as volumes:
-        with _backup_restore.restored(database, stage.paths, manifest) as copy:
-            kept, dropped = _backup_restore.swap(database, copy.name)
+        kept, notes = _swap(stage, database, manifest) if database else ("", [])
         said = _volume_restore.swap(stage.paths, volumes)
     message = [f"Not in it: everything written after {manifest['at']}", *said]
-    if present:
+    if present and database:
         message.append(
             f"What was replaced had {all_rows(present['tables'])} rows; it is the backup {present['id']}, and until the next restore "
             f"the database {kept}"
         )
-    message += _left_out(copy)
-    message += [f"Dropped: {gone}, kept by an earlier restore" for gone in dropped]
-    with stage.steps.step("restart"):
-        _restart(stage.paths)
+    elif present:
+        message.append(f"What was replaced is the backup {present['id']}")
+    message += notes
+    if database is not None:
+        with stage.steps.step("restart"):
+            _restart(stage.paths)
     with stage.steps.step("ready"):
         problem = _problem(stage.paths, manifest)
     return {
@@ -230,6 +241,13 @@ def _live(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Result:
         "maintenance": "on" if problem else "off",
         "message": message + problem,
     }
+
+
+def _swap(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Tuple[str, List[str]]:
+    """Put the backup into the place of the live database; return what that one is called now, and what should be known."""
+    with _backup_restore.restored(database, stage.paths, manifest) as copy:
+        kept, dropped = _backup_restore.swap(database, copy.name)
+    return kept, [*_left_out(copy), *(f"Dropped: {gone}, kept by an earlier restore" for gone in dropped)]
 
 
 def _left_out(copy: _backup_restore.Restored) -> List[str]:

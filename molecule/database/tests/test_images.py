@@ -27,6 +27,7 @@ WITHOUT = {
     "app_release_identity": "header:X-App-Release",
     "app_env": {"DATABASE_URL": "none"},  # asked for at the start, used for notes only
     "app_secrets": {},
+    "app_volumes": [{"name": "notes", "path": "/notes", "backup": True}],
     "app_release_migrate_env": {},
     "app_release_migrate_secrets": {},
 }
@@ -70,6 +71,21 @@ def test_an_app_without_data_services_is_an_app() -> None:
     app.play("site", image_tag="1").succeeded()
     assert app.get("/livez")[0] == 200
     assert app.on_host("docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={app.name}-data") == ""
+
+
+def test_the_volumes_of_an_app_without_a_database_are_backed_up_proved_and_restored() -> None:
+    app = App("without", variables=WITHOUT)
+    in_container = ("docker", "exec", f"without-{app.live}-api-1", "sh", "-c")
+    app.on_host(*in_container, "echo kept >/notes/note")
+    app.on_host("systemctl", "start", "fairlead-backup-without.service")
+    app.on_host(*in_container, "echo later >/notes/note")
+    proved = " ".join(app.play("restore_drill").succeeded().output.split())
+    assert "the app has no database; extracted and compared: notes (" in proved
+    app.play("restore", confirm=app.name, into="beside").failed_with("CONFIG")
+    restored = app.play("restore", confirm=app.name).succeeded()
+    assert app.on_host(*in_container, "cat /notes/note") == "kept\n"
+    assert "What was replaced is the backup" in restored.output
+    assert app.get("/livez")[0] == 200
 
 
 def test_an_inventory_without_data_hosts_is_an_inventory(tmp_path: Path) -> None:

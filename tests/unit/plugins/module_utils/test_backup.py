@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_store, _backup_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
 from fakes import fails
 from fakes_backup import DATABASE
@@ -17,6 +17,22 @@ def test_a_backup_that_cannot_begin_is_recorded(paths: AppPaths) -> None:
     with fails("BACKUP_FAILED") as caught:
         _backup.take(paths, DATABASE, "manual")
     assert "File exists" in caught.value.what
+
+
+def test_without_a_database_a_backup_has_the_volumes(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = {"name": "data", "entries": 3}
+    monkeypatch.setattr(_backup_volumes, "take", lambda *_: [copied])
+    taken = _backup.take(paths, None, "manual")
+    (read,) = _backup_store.manifests(paths)
+    assert read == taken
+    assert (taken["database"], taken["tables"], taken["bytes"], taken["volumes"]) == (None, {}, 0, [copied])
+
+
+def test_of_nothing_there_is_no_backup(paths: AppPaths) -> None:
+    with fails("BACKUP_FAILED") as caught:
+        _backup.take(paths, None, "manual")
+    assert "no volume with backup: true" in caught.value.what
+    assert [file.name for file in paths.backups.iterdir()] == ["state.json"]
 
 
 LISTING = "; header\n;\n217; 1259 16390 TABLE public items shop\n3350; 0 16390 TABLE DATA public items shop\n"

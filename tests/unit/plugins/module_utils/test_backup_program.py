@@ -8,6 +8,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import (
     _backup_drill,
     _backup_offsite,
     _backup_program,
+    _backup_restore,
     _backup_state,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
@@ -25,7 +26,7 @@ def scheduled(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> AppPaths:
     )
     (folder / "restic_environment.json").write_text('{"AWS_SECRET_ACCESS_KEY": "hidden-key"}')
     (folder / "restic_password").write_text("hidden-word")
-    monkeypatch.setattr(_backup_program, "find_database", lambda _: DATABASE)
+    monkeypatch.setattr(_backup_restore, "find_database", lambda _: DATABASE)
     monkeypatch.setattr(_backup, "take", lambda paths, _, kind: manifest(made(paths, day(9), kind)))
     monkeypatch.setattr(_backup_offsite.Offsite, "copy", lambda *_: None)
     return paths
@@ -75,7 +76,7 @@ def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPat
 def test_without_a_database_it_fails_and_says_so(
     scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_backup_program, "find_database", lambda _: None)
+    monkeypatch.setattr(_backup_restore, "find_database", lambda _: None)
     monkeypatch.setattr(_backup_program, "AppPaths", lambda _: scheduled)
     scheduled.backups.mkdir()
     assert _backup_program.main(["--app", "shop"]) == 1

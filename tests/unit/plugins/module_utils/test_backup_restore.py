@@ -4,8 +4,8 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_restore, _backup_state, _backup_store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from fakes import fails
-from fakes_backup import day, made
+from fakes import FakeEngine, fails
+from fakes_backup import DATABASE, day, made, manifest
 
 
 @pytest.fixture
@@ -34,6 +34,48 @@ def offsite(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
     monkeypatch.setattr(_backup_restore, "Offsite", Fake)
     return there
+
+
+@pytest.mark.parametrize(
+    ("database", "backup_of", "says"),
+    [
+        (DATABASE, "shop", None),
+        (None, None, None),
+        (None, "shop", "the app is without one"),
+        (DATABASE, None, "from a time when the app had no database"),
+    ],
+)
+def test_a_backup_fits_an_app_that_has_what_it_is_of(database: Database | None, backup_of: str | None, says: str | None) -> None:
+    found = manifest(day(1), database=backup_of)
+    if says is None:
+        _backup_restore.require_fitting(database, found)
+        return
+    with fails("RESTORE_FAILED") as caught:
+        _backup_restore.require_fitting(database, found)
+    assert says in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ('{"database": false}', None),
+        # A database that is only not found is missed, also by what an older version wrote.
+        ('{"database": true}', "DB_UNREACHABLE"),
+        ("{}", "DB_UNREACHABLE"),
+        (None, "DB_UNREACHABLE"),
+    ],
+)
+def test_only_provisioning_says_that_there_is_no_database(
+    paths: AppPaths, engine: FakeEngine, settings: str | None, code: str | None
+) -> None:
+    if settings is not None:
+        _backup_state.settings_file(paths).parent.mkdir()
+        _backup_state.settings_file(paths).write_text(settings)
+    if code is None:
+        assert _backup_restore.database_of(paths) is None
+        return
+    with fails(code):
+        _backup_restore.database_of(paths)
 
 
 @pytest.mark.parametrize(

@@ -63,17 +63,13 @@ BACKED_UP = {**DATA, "backup": True}
         ([BACKED_UP], ["one"], [], False, False),
         ([BACKED_UP], ["one", "two"], ["one"], False, True),
         ([BACKED_UP], ["one", "two"], [], True, True),
+        (None, ["one", "two"], ["one"], False, False),
         # The role is used without the groups.
         ([BACKED_UP], [], [], False, False),
     ],
 )
 def test_backups_have_the_volumes_of_the_only_app_host(
-    volumes: list[dict[str, Any]], app_hosts: list[str], data_hosts: list[str], elsewhere: bool, wrong: bool
+    volumes: list[dict[str, Any]] | None, app_hosts: list[str], data_hosts: list[str], elsewhere: bool, wrong: bool
 ) -> None:
     groups = {"app_hosts": app_hosts, "data_hosts": data_hosts}
-    assert bool(_volume_rules.placement_problems(volumes, groups, elsewhere, database=True)) == wrong
-
-
-@pytest.mark.parametrize(("volumes", "wrong"), [([BACKED_UP], True), ([DATA], False), ([], False), (None, False)])
-def test_without_a_database_nothing_is_backed_up_and_nobody_is_told_otherwise(volumes: list[dict[str, Any]] | None, wrong: bool) -> None:
-    assert bool(_volume_rules.placement_problems(volumes, {"app_hosts": ["one"]}, False, database=False)) == wrong
+    assert bool(_volume_rules.placement_problems(volumes, groups, elsewhere)) == wrong

@@ -18,6 +18,7 @@ DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-post
 BACKUP: dict[str, Any] = {
     "id": "20260131T020000Z",
     "kind": "scheduled",
+    "database": "shop",
     "revision": ["0001"],
     "bytes": 4,
     "tables": {"public.items": {"rows": 3, "checksum": "17"}},

@@ -5,7 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _database_copy
+from ansible_collections.fairlead.fastapi.plugins.module_utils import (
+    _backup,
+    _backup_restore,
+    _backup_volumes,
+    _database_copy,
+    _volume_restore,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.database_restore import restore
@@ -16,6 +22,7 @@ DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-post
 BACKUP: dict[str, Any] = {
     "id": "20260131T020000Z",
     "kind": "scheduled",
+    "database": "shop",
     "at": "2026-01-31T02:00:00Z",
     "revision": ["0001"],
     "release": "r1",
@@ -23,6 +30,7 @@ BACKUP: dict[str, Any] = {
     "database_bytes": 9,
     "tables": {"public.items": {"rows": 3, "checksum": "17"}},
 }
+FILES: dict[str, Any] = {**BACKUP, "database": None, "revision": [], "bytes": 0, "tables": {}, "volumes": [{"name": "data", "entries": 3}]}
 PRESENT = {**BACKUP, "id": "20260201T100000Z", "kind": "restore", "tables": {"public.items": {"rows": 5, "checksum": "18"}}}
 KEPT = "shop_before_20260201t100001z"
 
@@ -108,6 +116,42 @@ def test_beside_the_live_database(host: Host, done: list[str], into: str, code: 
     else:
         result = restore(host.stage(backup="", installation="", into=into))
         assert done == ["restore", "rename"] and (result["maintenance"], result["replaced"]) == ("off", None)
+
+
+@pytest.fixture
+def without_database(host: Host, done: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done; the app has volumes and no database, and so has its backup."""
+
+    @contextmanager
+    def beside(*_: object) -> Iterator[list[str]]:
+        done.append("extract")
+        yield ["data"]
+
+    def swap(*_: object) -> list[str]:
+        done.append("exchange")
+        return []
+
+    monkeypatch.setattr(_backup_restore, "database_of", lambda _: None)
+    monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: FILES)
+    monkeypatch.setattr(_backup_volumes, "to_copy", lambda *_: ["data"])
+    monkeypatch.setattr(_volume_restore, "require_space", lambda *_: None)
+    monkeypatch.setattr(_volume_restore, "beside", beside)
+    monkeypatch.setattr(_volume_restore, "swap", swap)
+    return done
+
+
+def test_without_a_database_the_volumes_are_restored(host: Host, without_database: list[str]) -> None:
+    result = restore(host.stage(backup="", installation="", into=""))
+    assert without_database == ["backup", "extract", "exchange"]
+    assert (result["rows"], result["replaced"], result["kept"]) == (0, PRESENT["id"], "")
+    assert "3 files and directories, compared with the manifest" in result["message"][0]
+    assert f"What was replaced is the backup {PRESENT['id']}" in result["message"]
+
+
+def test_without_a_database_there_is_nothing_to_restore_beside(host: Host, without_database: list[str]) -> None:
+    with fails("CONFIG"):
+        restore(host.stage(backup="", installation="", into="shop_look"))
+    assert not without_database
 
 
 def test_in_check_mode_nothing_is_done(host: Host, done: list[str]) -> None:
