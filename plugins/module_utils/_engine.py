@@ -155,7 +155,7 @@ def decide(found: Found, wanted: Wanted, record: Record) -> Plan:
     record = replace(record, installed=record.installed and found.product in wanted.packages)
     install = _missing(found, wanted) if present else _all(found, wanted)
     daemon, warnings = _settings(found, wanted, record)
-    warnings += _held(found)
+    warnings += held_back(found)
     keys = _engine_settings.changed_keys(found.daemon, daemon)
     apply = "restart" if keys and (not found.runs or _engine_settings.needs_restart(keys)) else "reload" if keys else "none"
     if apply == "restart":
@@ -300,9 +300,10 @@ def _restart(found: Found, wanted: Wanted, keys: Sequence[str], daemon: Mapping[
     return [f"ENGINE_SHARED: the engine is restarted for {', '.join(keys)}, which {effect}"]
 
 
-def _held(found: Found) -> List[str]:
+def held_back(found: Found) -> List[str]:
     """Return what is to be said of packages that nobody upgrades any more."""
-    newer = [name for name in found.held if name in PRODUCTS and found.offered.get(name, found.packages[name]) != found.packages[name]]
+    held = [name for name in found.held if name in PRODUCTS and name in found.packages]
+    newer = [name for name in held if found.offered.get(name, found.packages[name]) != found.packages[name]]
     return [
         f"{name} is held at {found.packages[name]} and {found.offered[name]} is there. When a restart of the engine suits you: "
         f"apt-get install --only-upgrade --allow-change-held-packages {name}"

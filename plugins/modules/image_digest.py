@@ -59,19 +59,10 @@ code:
 """
 
 import shutil
-from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _updates
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-
-
-def warning(image: str, variable: str, digests: List[str], newer: str) -> str:
-    """Return what to say of an image that is not the newest of its tag."""
-    return (
-        f"{image} is {newer} in its registry by now; this host keeps {digests[0]}. To renew it when a restart suits you: "
-        f"docker pull {image}, then playbooks/provision.yml; to decide it yourself: {variable}: {image}@{newer}"
-    )
 
 
 def main() -> None:
@@ -85,7 +76,7 @@ def main() -> None:
     except ReleaseError as error:
         module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}", code=error.code)
     if newer:
-        module.warn(warning(image, module.params["variable"], digests, newer))
+        module.warn(_updates.moved(image, module.params["variable"], digests[0], newer))
     module.exit_json(changed=False, digests=digests, newer=newer)
 
 

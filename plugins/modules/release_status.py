@@ -80,6 +80,13 @@ volumes:
   returned: success
   type: list
   elements: dict
+updates:
+  description:
+    - What was published since the host got its images and packages, one sentence each - tags of the proxy and of the app's data services
+      that mean another image by now, and packages of the engine that are held back. Empty where nobody can be asked.
+  returned: success
+  type: list
+  elements: str
 maintenance:
   description: Whether users get the maintenance page.
   returned: success
@@ -92,7 +99,7 @@ run:
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift, _proc, _stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift, _proc, _stage, _updates
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import unhealthy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
@@ -130,6 +137,7 @@ def status(stage: Stage) -> Result:
         "drift": drift,
         "backup": backup,
         "volumes": volumes,
+        "updates": _updates.available(stage.paths.app),
         "maintenance": stage.paths.maintenance.is_file(),
         "run": _last_run(stage),
     }
