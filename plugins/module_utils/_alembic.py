@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import _alembic_program, _schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._command import TOO_LARGE, CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import History
 
@@ -51,6 +52,10 @@ def ask(image: Image, current: Sequence[str]) -> Answer:
         answer = _read("\n".join(error.details))
         answer.problem = f"it did not answer within {SECONDS:g} s"
         return answer
+    except ReleaseError as error:
+        if error.code != TOO_LARGE:
+            raise
+        return Answer(problem=error.what)
     answer = _read(done.out)
     if done.code and not answer.problem:
         answer.problem = _last_words(done)
@@ -86,7 +91,9 @@ def _listed(image: Image, words: Sequence[str], failed: Finished) -> Answer:
     """Ask the command itself, and say of what the program failed when that fails as well."""
     try:
         done = image.ask([*words, "history"], SECONDS)
-    except CommandTimeout:
+    except ReleaseError as error:
+        if not isinstance(error, CommandTimeout) and error.code != TOO_LARGE:
+            raise
         done = Finished(1, "", "")
     history = None if done.code else _schema.history_of(done.out)
     return Answer(history, problem=_last_words(failed))

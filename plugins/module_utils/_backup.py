@@ -11,6 +11,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils import (
@@ -20,6 +21,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import (
     _backup_volumes,
     _version_table,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_listing import Listing, list_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_store import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._command import environment
@@ -197,33 +199,22 @@ def _verify(database: Database, file: Path, tables: int) -> None:
     Raises:
         ReleaseError: BACKUP_FAILED.
     """
-    with file.open("rb") as dump:
-        command = database.command("pg_restore", "--list", purpose="verification", seconds=LIST_SECONDS)
+    command = database.command("pg_restore", "--list", purpose="verification", seconds=LIST_SECONDS)
+    pipe, merged = subprocess.PIPE, subprocess.STDOUT
+    with file.open("rb") as dump, subprocess.Popen(command, stdin=dump, stdout=pipe, stderr=merged, env=environment()) as process:
+        # The program ends itself in time; this is for a client that hangs.
+        guard = Timer(LIST_SECONDS + 10, process.kill)
+        guard.start()
         try:
-            done = subprocess.run(command, stdin=dump, capture_output=True, timeout=LIST_SECONDS + 10, check=False, env=environment())
-        except subprocess.TimeoutExpired as error:
-            raise _failed(database.shown, f"its backup could not be read within {LIST_SECONDS:g} s", []) from error
-    problem = list_problem(done.returncode, done.stdout.decode(errors="replace"), tables)
+            # Counted as it comes: a role that may not even make a table can make a million large objects.
+            listing = Listing.of(process.stdout or ())
+            code = process.wait()
+        finally:
+            guard.cancel()
+    problem = list_problem(code, listing, tables)
     if problem:
-        words = done.stderr.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
+        words = [*listing.last]
         raise _failed(database.shown, f"its backup of {file.stat().st_size} bytes cannot be used: {problem}", words)
-
-
-def list_problem(code: int, listing: str, tables: int) -> Optional[str]:
-    """Say why a dump that pg_restore listed is none; None when it is one.
-
-    Args:
-        code: pg_restore's exit code.
-        listing: what it printed.
-        tables: how many tables were counted, each of which must have its data in the dump.
-    """
-    if code:
-        return f"pg_restore --list failed (exit code {code})"
-    entries = [line for line in listing.splitlines() if line and not line.startswith(";")]
-    data = [line for line in entries if " TABLE DATA " in line]
-    if len(data) < tables:
-        return f"it has the data of {len(data)} tables, {tables} were counted"
-    return None if entries or not tables else "it is empty"
 
 
 def version_table(paths: AppPaths) -> str:

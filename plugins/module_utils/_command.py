@@ -40,6 +40,10 @@ class Finished:
     err: str
 
 
+# The code of a failure: what a command printed has to be complete, and cannot be kept whole.
+TOO_LARGE = "OUTPUT_TOO_LARGE"
+
+
 class CommandTimeout(ReleaseError):
     """A command did not end in time and was killed."""
 
@@ -130,7 +134,7 @@ def run(
         )
     if out.dropped and not merge:
         raise ReleaseError(
-            "OUTPUT_TOO_LARGE",
+            TOO_LARGE,
             f"`{' '.join(arguments[:3])} …` printed more than {PARSED_BYTES // 1024 // 1024} MB",
             "find out what prints that much: the image's command, or a database with very many objects",
         )

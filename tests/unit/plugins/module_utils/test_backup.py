@@ -35,23 +35,6 @@ def test_of_nothing_there_is_no_backup(paths: AppPaths) -> None:
     assert [file.name for file in paths.backups.iterdir()] == ["state.json"]
 
 
-LISTING = "; header\n;\n217; 1259 16390 TABLE public items shop\n3350; 0 16390 TABLE DATA public items shop\n"
-
-
-@pytest.mark.parametrize(
-    ("code", "listing", "tables", "problem"),
-    [
-        (0, LISTING, 1, None),
-        (0, "; header\n", 0, None),  # before the first migration
-        (1, LISTING, 1, "pg_restore --list failed (exit code 1)"),
-        (0, LISTING, 2, "it has the data of 1 tables, 2 were counted"),
-        (0, "", 1, "it has the data of 0 tables, 1 were counted"),
-    ],
-)
-def test_a_dump_is_read_before_it_counts(code: int, listing: str, tables: int, problem: str | None) -> None:
-    assert _backup.list_problem(code, listing, tables) == problem
-
-
 @pytest.mark.parametrize(
     ("code", "dumped", "errors", "said"),
     [
