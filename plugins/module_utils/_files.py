@@ -52,6 +52,11 @@ class AppPaths:
         return self.route.with_name("maintenance.html")
 
     @property
+    def handover(self) -> Path:
+        """There while an exclusive volume is handed over: the proxy answers with its page what it could not hold."""
+        return self.route.with_name("handover")
+
+    @property
     def releases(self) -> Path:
         return self.home / "releases"
 

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """An exclusive volume handed from one release to the next, which never run at the same time.  Private to this collection.
 
-Nobody is served from the stop of the old release to the switch; the proxy holds requests for as long as it tries them again.
+Nobody is served from the stop of the old release to the switch. The proxy holds requests for as long as it tries them again, then answers
+with its maintenance page.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volum
 from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import cut_warning, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, write_atomically
 from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import STOPPING, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import write_route
 
@@ -43,6 +44,7 @@ class Handover:
         assert self._before is not None
         journal.enter(STOPPING)
         self.begun, self._since = True, time.monotonic()
+        write_atomically(self._paths.handover, "", mode=0o644)
         cut = stop_release(self._paths.app, self._before, settings_of(self._paths, self._before))
         return [cut_warning(cut, [self._before])] if cut else []
 
@@ -51,6 +53,7 @@ class Handover:
         if self._since is not None:
             self.seconds += time.monotonic() - self._since
             self._since = None
+        self._paths.handover.unlink(missing_ok=True)
 
     def give_back(self) -> str:
         """Have the old release serve again, once the new one has ended, and say what that cost."""

@@ -35,6 +35,7 @@ def recover(paths: AppPaths, journal: Journal, ledger: Ledger) -> List[str]:
     entry = journal.unfinished()
     if entry is not None:
         told.append(_settle(paths, journal, ledger, entry))
+        paths.handover.unlink(missing_ok=True)
     live = read_route(paths)
     if live and find(ledger.releases, live) and ledger.get(live)["status"] != "live":
         ledger.mark_live(live)

@@ -155,6 +155,21 @@ def test_a_proxy_without_the_mount_is_mended_by_provisioning(app: App) -> None:
     app.assert_tidy()
 
 
+def test_the_page_covers_a_hand_over_that_takes_long(app: App) -> None:
+    container, flag = f"{app.name}-{app.live}-api-1", f"/var/lib/fairlead/{app.name}/handover"
+    app.on_host("touch", flag)
+    assert app.get("/items")[0] == 200, "the flag alone changes nothing"
+    app.on_host("docker", "stop", container)
+    status, headers, body = app.get("/items")
+    assert (status, headers["retry-after"], headers["cache-control"]) == (503, "5", "no-store")
+    assert headers["content-type"].startswith("text/html") and "edge-story.lab is being maintained" in body
+    app.on_host("rm", flag)
+    assert app.get("/items")[0] == 502
+    app.on_host("docker", "start", container)
+    eventually(lambda: app.get("/ready")[0] == 200)
+    app.assert_tidy()
+
+
 @pytest.mark.fault(
     row=48, fault="proxy container stopped", code="PROXY_DOWN", serves="nobody, until it is started", says="the container's state"
 )

@@ -89,6 +89,15 @@ def test_the_old_release_ends_before_the_new_one_begins(prepared: Host) -> None:
     assert 2 <= result["unserved_seconds"] < 3
 
 
+def test_the_proxy_knows_for_how_long_nobody_serves(prepared: Host) -> None:
+    host = prepared
+    seen: list[tuple[str | None, bool]] = []
+    host.clock.while_asleep = lambda: seen.append((host.live, host.paths.handover.exists()))
+    rollout(host.stage(release="r2"))
+    assert ("r1", True) in seen and ("r1", False) not in seen
+    assert ("r2", False) in seen and not host.paths.handover.exists()
+
+
 def test_requests_that_the_stop_cut_are_warned_of(prepared: Host, proc: Proc) -> None:
     host = prepared
     host.engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
@@ -151,6 +160,7 @@ def test_the_old_release_serves_again_when_it_was_in_vain(
     assert (host.live, running(host), host.statuses()) == ("r1", ["r1"], {"r1": "live", "r2": "failed"})
     assert not host.unfinished
     said = caught.value.message
+    assert not host.paths.handover.exists()
     assert "r1 had been stopped for it and was started again: nobody was served for" in said
     assert "Serving now: r1" in said
     assert float(said.partition("nobody was served for ")[2].split()[0]) >= at_least
@@ -162,6 +172,7 @@ def test_it_is_said_that_nobody_is_served_when_the_old_one_does_not_start_again(
     with fails("NOT_READY") as caught:
         rollout(host.stage(release="r2"))
     assert "r1 had been stopped for it and could not be started again, so nobody is served: NOT_READY" in caught.value.what
+    assert host.paths.handover.exists(), "users get the page, until somebody serves them"
     assert (host.live, running(host)) == ("r1", ["r1"])
 
 
@@ -172,6 +183,7 @@ def died(host: Host, phase: str, old_ended: bool = True) -> None:
     """Have a deploy of `r2` with an exclusive volume die as soon as it wrote this phase."""
     host.serves("v1", settings=ALONE)
     host.answers.of["r1"] = good("r1")
+    host.paths.handover.touch()
     journal = host.journal("run0", "bob@ci")
     journal.begin("deploy", "r1")
     for reached in REACHED[1 : REACHED.index(phase) + 1]:
@@ -195,6 +207,7 @@ def test_who_died_before_the_switch_left_the_old_release_serving(host: Host, pha
     assert (host.live, running(host), host.phases[-1]) == ("r1", ["r1"], "ABORTED")
     assert ("was started again" in told) == (REACHED.index(phase) >= REACHED.index(STOPPING))
     assert recover(host.paths, host.journal("run9"), Ledger(host.paths)) == []
+    assert not host.paths.handover.exists()
 
 
 @pytest.mark.parametrize("phase", REACHED[REACHED.index("SWITCHED") :])
@@ -211,6 +224,7 @@ def test_who_died_after_the_switch_left_one_release_of_the_two(host: Host, phase
     host.answers.of.update(r1=old, r2=new)
     recover(host.paths, host.journal("run9"), Ledger(host.paths))
     assert (host.live, running(host), host.phases[-1]) == (live, [live], end)
+    assert not host.paths.handover.exists()
 
 
 def test_an_old_release_that_cannot_start_keeps_no_run_from_going_on(host: Host) -> None:
