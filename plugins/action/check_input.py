@@ -14,7 +14,8 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _input, _squawk, _volume_rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs import checks, volume_rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _declared, _source
 
 _JINJA = ("{{", "{%", "{#")
@@ -68,13 +69,13 @@ class ActionModule(ActionBase):
         for name, option in declared.options.items():
             option["place"] = places.get(name, "")
         values, problems = self._values(declared, variables)
-        wrong = _input.wrong_types(values, declared.options)
+        wrong = checks.wrong_types(values, declared.options)
         fit = {name: value for name, value in values.items() if name not in wrong}
-        problems += _input.unnamed(values, declared.options, variables)
-        problems += [*wrong.values(), *_input.broken_rules(fit, declared.options), *self._traps(fit, declared.options)]
+        problems += checks.unnamed(values, declared.options, variables)
+        problems += [*wrong.values(), *checks.broken_rules(fit, declared.options), *self._traps(fit, declared.options)]
         problems += [*self._linter_problems(fit, declared.options), *_placement_problems(fit, variables)]
-        misspelt = _input.misspelt(declared.of_playbook, declared.of_playbooks, declared.known, given)
-        return [*problems, *{**_input.unknown(declared.prefixes, declared.known, places), **misspelt}.values()]
+        misspelt = checks.misspelt(declared.of_playbook, declared.of_playbooks, declared.known, given)
+        return [*problems, *{**checks.unknown(declared.prefixes, declared.known, places), **misspelt}.values()]
 
     def _values(self, declared: _declared.Declared, variables: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the values of all options that are set or have a default, and what hinders from knowing the others."""
@@ -85,17 +86,17 @@ class ActionModule(ActionBase):
         for name, option in declared.options.items():
             if name not in available:
                 if option.get("required"):
-                    problems.append(_input.missing(name, option, variables))
+                    problems.append(checks.missing(name, option, variables))
                 continue
             raw = available[name]
             if name == _declared.TAG and any(mark in str(raw) for mark in _JINJA):
                 # Judged as it was written: a template in it must not even be rendered.
-                problems.append(f"{name}: an expression is not a tag: {_input.where(name, option)}")
+                problems.append(f"{name}: an expression is not a tag: {checks.where(name, option)}")
                 continue
             try:
                 values[name] = self._templar.template(raw)
             except AnsibleError as error:
-                problems.append(f"{name} cannot be worked out: {_cause(error)}: {_input.where(name, option)}")
+                problems.append(f"{name} cannot be worked out: {_cause(error)}: {checks.where(name, option)}")
         return values, problems
 
     def _traps(self, values: dict[str, Any], options: dict[str, dict[str, Any]]) -> list[str]:
@@ -105,7 +106,7 @@ class ActionModule(ActionBase):
             if options[name].get("type") == "str" or name.endswith(_TEXTS):
                 hidden = bool(options[name].get("no_log")) or name.endswith("_secrets")
                 found = _source.traps(name, value, self._loader.get_text_file_contents)
-                problems += [_input.trapped(*trap, hidden) for trap in found]
+                problems += [checks.trapped(*trap, hidden) for trap in found]
         return problems
 
     @staticmethod
@@ -115,14 +116,14 @@ class ActionModule(ActionBase):
             boolean(values.get(name, options.get(name, {}).get("default", False)))
             for name in ("app_release_migrate", "app_release_migrate_lint")
         )
-        return [_squawk.MISSING] if needed and _declared.TAG in options and _squawk.find() is None else []
+        return [squawk.MISSING] if needed and _declared.TAG in options and squawk.find() is None else []
 
 
 def _placement_problems(values: dict[str, Any], variables: dict[str, Any]) -> list[str]:
     if not values.get("app_volumes"):
         return []
     elsewhere = bool(values.get("app_database_url")) or not boolean(values.get("data_services_postgres", True), strict=False)
-    return _volume_rules.placement_problems(values["app_volumes"], variables.get("groups") or {}, elsewhere)
+    return volume_rules.placement_problems(values["app_volumes"], variables.get("groups") or {}, elsewhere)
 
 
 def _cause(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _classes, _squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import classes, squawk
 
 
 class ActionModule(ActionBase):
@@ -24,15 +24,15 @@ class ActionModule(ActionBase):
         wanted = boolean(arguments.pop("lint", True))
         plan = dict(arguments.get("plan") or {})
         try:
-            pending = _classes.judge(plan.get("pending") or [], _squawk.lint if wanted else None)
-        except _squawk.SquawkError as error:
+            pending = classes.judge(plan.get("pending") or [], squawk.lint if wanted else None)
+        except squawk.SquawkError as error:
             raise AnsibleActionFail(f"CONFIG: {error}", result={"code": "CONFIG"}) from error
         if pending:
             arguments["plan"] = {**plan, "pending": pending}
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         if self._task.diff and pending:
             if result.get("failed"):  # Ansible shows no difference of what failed
-                result["msg"] += f"\nThe SQL that was pending:\n{_classes.shown(pending)}"
+                result["msg"] += f"\nThe SQL that was pending:\n{classes.shown(pending)}"
             else:
-                result["diff"] = {"prepared": _classes.shown(pending)}
+                result["diff"] = {"prepared": classes.shown(pending)}
         return result

@@ -38,7 +38,7 @@ from typing import Any
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import presentable, printable, printable_in
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import presentable, printable, printable_in
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import (
     HostRun,
     cause,

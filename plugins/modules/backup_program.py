@@ -53,9 +53,9 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_program
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import write_atomically
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import program
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import write_atomically
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
 
 PACKAGE = "ansible_collections.fairlead.fastapi.plugins.module_utils"
 
@@ -74,7 +74,7 @@ def imported(source: str) -> List[str]:
 def sources() -> Dict[str, str]:
     """Return the program and all that it imports of this collection, by name."""
     found: Dict[str, str] = {}
-    wanted = [_backup_program.__name__.rpartition(".")[2]]
+    wanted = [program.__name__.rpartition(".")[2]]
     while wanted:
         name = wanted.pop()
         if name not in found:

@@ -77,9 +77,9 @@ from pathlib import Path
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _address
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths, write_atomically
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, write_atomically
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import address as _address
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
 
 HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 DESCRIPTION = "database.json"

@@ -46,20 +46,20 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_volumes
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
 
 
 def back_up(stage: Stage) -> Result:
     """Make a backup by hand."""
     with stage.lock():
-        database = _backup_restore.database_of(stage.paths)
+        database = restore.database_of(stage.paths)
         if stage.check_mode:
             return {"changed": True, "backup": None}
         with stage.steps.step("backup") as step:
-            manifest = _backup.take(stage.paths, database, "manual")
+            manifest = backup.take(stage.paths, database, "manual")
             step.update(backup=manifest["id"], bytes=manifest["bytes"])
-        stage.warnings += _backup_volumes.notes(manifest)
+        stage.warnings += backup_volumes.notes(manifest)
         return {"changed": True, "backup": manifest}
 
 

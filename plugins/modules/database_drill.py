@@ -74,10 +74,11 @@ serving:
 
 from typing import Any, Dict
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_drill, _backup_restore
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import drill as _drill
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 OPTIONS = {**STAGE_OPTIONS, "backup": {"type": "str", "default": ""}}
 
@@ -88,7 +89,7 @@ def drill(stage: Stage) -> Result:
         if stage.check_mode:
             return _look(stage)
         with stage.steps.step("restore"):
-            facts = _backup_drill.prove(stage.paths, stage.params["backup"])
+            facts = _drill.prove(stage.paths, stage.params["backup"])
         manifest = facts.pop("manifest")
         # What it made is gone again.
         return {"changed": False, **facts, "message": _said(manifest, facts)}
@@ -107,10 +108,10 @@ def _said(manifest: Dict[str, Any], facts: Dict[str, Any]) -> str:
 
 def _look(stage: Stage) -> Result:
     try:
-        _backup_restore.database_of(stage.paths)
-        manifest = _backup_restore.obtain(stage.paths, stage.params["backup"], fetch=False)
+        restore.database_of(stage.paths)
+        manifest = restore.obtain(stage.paths, stage.params["backup"], fetch=False)
     except ReleaseError as error:
-        raise _backup_drill.failed(error) from error
+        raise _drill.failed(error) from error
     return {"changed": False, "backup": manifest["id"], "message": f"backup {manifest['id']} would be restored and compared"}
 
 

@@ -124,24 +124,19 @@ import re
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import (
-    _backup,
-    _backup_restore,
-    _backup_store,
-    _backup_volumes,
-    _database_copy,
-    _docker,
-    _volume_restore,
-)
-from ansible_collections.fairlead.fastapi.plugins.module_utils._backup_census import all_rows
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, store, volume_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.census import all_rows
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
 
 OPTIONS = {**STAGE_OPTIONS, **{name: {"type": "str", "default": ""} for name in ("backup", "installation", "into")}}
 # Names that need no quotes.
@@ -153,19 +148,19 @@ def restore(stage: Stage) -> Result:
     into = stage.params["into"]
     with stage.lock():
         started = time.monotonic()
-        database = _backup_restore.database_of(stage.paths)
+        database = _restore.database_of(stage.paths)
         if into:
             _check_name(database, into)
         with stage.steps.step("check"):
             wanted, installation = stage.params["backup"], stage.params["installation"]
-            manifest = _backup_restore.obtain(stage.paths, wanted, not stage.check_mode, installation)
+            manifest = _restore.obtain(stage.paths, wanted, not stage.check_mode, installation)
         if stage.check_mode:
             return {"changed": True, "backup": manifest["id"], "message": [f"backup {manifest['id']} would be restored"]}
-        _backup_restore.require_fitting(database, manifest)
+        _restore.require_fitting(database, manifest)
         if database is not None:
-            _backup_restore.require_space(database, manifest)
+            _restore.require_space(database, manifest)
         if not into and manifest.get("volumes"):
-            _volume_restore.require_space(manifest, _docker.engine().data)
+            volume_restore.require_space(manifest, docker.engine().data)
         result = _beside(stage, database, manifest, into) if database and into else _live(stage, database, manifest)
         seconds = round(time.monotonic() - started, 2)
         facts = {key: manifest[key] for key in ("at", "revision")}
@@ -186,7 +181,7 @@ def _check_name(database: Optional[Database], into: str) -> None:
         raise ReleaseError("CONFIG", "into is set, and the app has no database to restore one beside", "leave it out")
     if not NAME.fullmatch(into):
         raise ReleaseError("CONFIG", f"into is {into[:80]!r} and must be a name for a new database", "use small letters, digits and _")
-    if _database_copy.exists(database, into):
+    if database_copy.exists(database, into):
         raise ReleaseError("CONFIG", f"there is a database {into} at {database.title} already", "drop it, or choose another name")
 
 
@@ -202,8 +197,8 @@ def _said(manifest: Dict[str, Any], into: str, seconds: float) -> str:
 
 
 def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: str) -> Result:
-    with stage.steps.step("restore"), _backup_restore.restored(database, stage.paths, manifest) as copy:
-        _backup_restore.rename(database, copy.name, into)
+    with stage.steps.step("restore"), _restore.restored(database, stage.paths, manifest) as copy:
+        _restore.rename(database, copy.name, into)
     message = [f"The live database {database.name} was not touched", *_left_out(copy)]
     message += ["Nor were volumes: with into, a restore leaves them as they are"] if manifest.get("volumes") else []
     return {"rows_before": None, "replaced": None, "kept": "", "ready": True, "maintenance": "off", "message": message}
@@ -211,14 +206,14 @@ def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: st
 
 def _live(stage: Stage, database: Optional[Database], manifest: Dict[str, Any]) -> Result:
     present: Optional[Dict[str, Any]] = None
-    if _database_copy.exists(database, database.name) if database else _backup_volumes.to_copy(stage.paths, "restore"):
+    if database_copy.exists(database, database.name) if database else backup_volumes.to_copy(stage.paths, "restore"):
         with stage.steps.step("backup") as step:
-            present = _backup.take(stage.paths, database, "restore")
+            present = backup.take(stage.paths, database, "restore")
             step.update(backup=present["id"], bytes=present["bytes"])
     # A scheduled backup, which would keep the database from being renamed, waits.
-    with _backup_store.alone(stage.paths), stage.steps.step("restore"), _volume_restore.beside(stage.paths, manifest) as volumes:
+    with store.alone(stage.paths), stage.steps.step("restore"), volume_restore.beside(stage.paths, manifest) as volumes:
         kept, notes = _swap(stage, database, manifest) if database else ("", [])
-        said = _volume_restore.swap(stage.paths, volumes)
+        said = volume_restore.swap(stage.paths, volumes)
     message = [f"Not in it: everything written after {manifest['at']}", *said]
     if present and database:
         message.append(
@@ -245,12 +240,12 @@ def _live(stage: Stage, database: Optional[Database], manifest: Dict[str, Any]) 
 
 def _swap(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Tuple[str, List[str]]:
     """Put the backup into the place of the live database; return what that one is called now, and what should be known."""
-    with _backup_restore.restored(database, stage.paths, manifest) as copy:
-        kept, dropped = _backup_restore.swap(database, copy.name)
+    with _restore.restored(database, stage.paths, manifest) as copy:
+        kept, dropped = _restore.swap(database, copy.name)
     return kept, [*_left_out(copy), *(f"Dropped: {gone}, kept by an earlier restore" for gone in dropped)]
 
 
-def _left_out(copy: _backup_restore.Restored) -> List[str]:
+def _left_out(copy: _restore.Restored) -> List[str]:
     return [f"Left out, as the owner of the schema may not make it: {line}" for line in copy.left_out]
 
 

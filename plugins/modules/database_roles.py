@@ -89,10 +89,10 @@ code:
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _roles
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import roles
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
 
 # Granting on some thousand tables takes a while.
 SECONDS = 120.0
@@ -105,7 +105,7 @@ SETTINGS = {
 ROLES = ("migrator", "migrator_password", "user", "user_password")
 
 
-def needed(database: Database, params: Dict[str, Any]) -> List[_roles.Statement]:
+def needed(database: Database, params: Dict[str, Any]) -> List[roles.Statement]:
     """Return the statements that are needed.
 
     Raises:
@@ -113,15 +113,15 @@ def needed(database: Database, params: Dict[str, Any]) -> List[_roles.Statement]
     """
     settings = {str(name): str(value) for name, value in params["settings"].items()}
     if database.container is None:
-        own = dict(row[1].split("=", 1) for row in database.query(_roles.OWN_SETTINGS))
-        return _roles.settings_changes(own, settings)
+        own = dict(row[1].split("=", 1) for row in database.query(roles.OWN_SETTINGS))
+        return roles.settings_changes(own, settings)
     missing = [name for name in ROLES if not params[name]]
     if missing:
         raise ReleaseError("CONFIG", f"not given: {', '.join(missing)}", "the database runs here, so its roles are made here")
-    migrator = _roles.Role(params["migrator"], params["migrator_password"])
-    wanted = _roles.Wanted(migrator, _roles.Role(params["user"], params["user_password"]), settings, params["version_table"])
-    rows = database.query(_roles.question(wanted.migrator.name, wanted.user.name), SECONDS, database.name, admin=True)
-    return _roles.changes(_roles.state(rows), wanted)
+    migrator = roles.Role(params["migrator"], params["migrator_password"])
+    wanted = roles.Wanted(migrator, roles.Role(params["user"], params["user_password"]), settings, params["version_table"])
+    rows = database.query(roles.question(wanted.migrator.name, wanted.user.name), SECONDS, database.name, admin=True)
+    return roles.changes(roles.state(rows), wanted)
 
 
 def work(paths: AppPaths, params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -139,7 +139,7 @@ def work(paths: AppPaths, params: Dict[str, Any], check_mode: bool) -> Dict[str,
         )
     statements = needed(database, params)
     if statements and not check_mode:
-        database.query(_roles.script(statements), SECONDS, database.name, admin=True)
+        database.query(roles.script(statements), SECONDS, database.name, admin=True)
     shown = [str(statement) for statement in statements]
     return {
         "changed": bool(statements),

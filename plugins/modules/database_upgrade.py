@@ -93,12 +93,13 @@ code:
 import contextlib
 from typing import Any, Dict
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _upgrade, _volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._roles import Role, Wanted
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume as _volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import Role, Wanted
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import upgrade as _upgrade
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 OPTIONS: Dict[str, Any] = {
     **STAGE_OPTIONS,

@@ -92,9 +92,9 @@ import shutil
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError, explain
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
 
 
 def work(paths: AppPaths, name: str, upgrade: bool, check_mode: bool, warnings: List[str]) -> Dict[str, Any]:
@@ -105,27 +105,27 @@ def work(paths: AppPaths, name: str, upgrade: bool, check_mode: bool, warnings: 
     """
     # A check of a bare host: there is nothing yet to be asked.
     bare = check_mode and shutil.which("docker") is None
-    current = None if bare else _volume.find_volume(paths.app)
-    image = None if bare else _volume.find_image(name)
+    current = None if bare else volume.find_volume(paths.app)
+    image = None if bare else volume.find_image(name)
     fetched = image is None
     if image is None and check_mode:
-        image, owner = _volume.guessed_image(name, current), _volume.guessed_owner(name)
+        image, owner = volume.guessed_image(name, current), volume.guessed_owner(name)
         warnings.append(f"{name} is not on this host yet, and is taken for PostgreSQL {image.major}")
     else:
-        image = image or _volume.pull(name)
-        owner = _volume.owner_of(name, _volume.USER)
-    begun = _volume.begun(paths)
+        image = image or volume.pull(name)
+        owner = volume.owner_of(name, volume.USER)
+    begun = volume.begun(paths)
     if upgrade and current is not None:
-        _volume.refuse_downgrade(image, current)
+        volume.refuse_downgrade(image, current)
     if not upgrade:
-        _volume.refuse_other_major(image, current)
-        _volume.refuse_other_owner(image, owner, current)
+        volume.refuse_other_major(image, current)
+        volume.refuse_other_owner(image, owner, current)
         if begun:
-            warnings.append(f"an upgrade of PostgreSQL was begun at {begun['at']} and not ended: run {_volume.PLAYBOOK} again")
+            warnings.append(f"an upgrade of PostgreSQL was begun at {begun['at']} and not ended: run {volume.PLAYBOOK} again")
     return {
         "changed": fetched,
         "major": image.major,
-        "volume": _volume.chosen(paths.app, image, current),
+        "volume": volume.chosen(paths.app, image, current),
         "mount": image.mount,
         "data": image.data,
         "owner": owner,
@@ -136,7 +136,7 @@ def work(paths: AppPaths, name: str, upgrade: bool, check_mode: bool, warnings: 
 
 
 def _image_in_use(app: str) -> str:
-    container = _volume.find_container(app)
+    container = volume.find_container(app)
     return str(container["Config"]["Image"]) if container else ""
 
 

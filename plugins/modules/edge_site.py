@@ -128,16 +128,19 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _domains, _site, _site_write
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site as _site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site_write
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import domains
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError
 
 # Also one that the site had before: nobody hands over that one any more.
 _HASH = re.compile(r"\$2[aby]\$\S+")
 DOMAIN_OPTIONS = {
     "name": {"type": "str", "required": True},
     "redirect": {"type": "bool", "default": False},
-    "path": {"type": "str", "default": _domains.ROOT},
+    "path": {"type": "str", "default": domains.ROOT},
 }
 OPTIONS: Dict[str, Any] = {
     "app": {"type": "str", "required": True},
@@ -161,27 +164,27 @@ def work(p: Dict[str, Any], paths: AppPaths, edge: Path, check_mode: bool) -> Di
         ReleaseError: DOMAIN_TAKEN, PROXY_CONFIG or STATE_WRITE; nothing was written.
     """
     earlier = _site.earlier_releases(paths, p["listen"], p["port"])
-    site = _site.Site(_domains.normalised(p["domains"]), p["listen"], p["port"], p["open_paths"], earlier)
+    site = _site.Site(domains.normalised(p["domains"]), p["listen"], p["port"], p["open_paths"], earlier)
     _refuse_taken(p["app"], site, edge)
     told = {"served": _names(site, redirect=False), "redirected": _names(site, redirect=True), "earlier": _grouped(earlier)}
     if not p["site"]:
         return {"changed": False, **told}
     pem = f"{p['certificate'].strip()}\n{p['key'].strip()}\n" if p["certificate"] else ""
-    files = _site_write.contents(p["app"], edge, site.record() + p["site"], pem)
-    unused = _site_write.leftovers(p["app"], edge, pem)
+    files = site_write.contents(p["app"], edge, site.record() + p["site"], pem)
+    unused = site_write.leftovers(p["app"], edge, pem)
     # Also when nothing changes: a proxy that runs may have been left with a configuration that it would not start with again.
     if not check_mode or _can_validate(edge, p["image"]):
-        _site_write.validate(files, edge, p["image"])
-    if not (_site_write.changed(files) or unused):
+        site_write.validate(files, edge, p["image"])
+    if not (site_write.changed(files) or unused):
         return {"changed": False, **told}
     file = _site.site_file(p["app"], edge)
-    before, after = (_HASH.sub(MASK, text) for text in (_site_write.read(file) or "", files[file]))
+    before, after = (_HASH.sub(MASK, text) for text in (site_write.read(file) or "", files[file]))
     diff = {"before_header": str(file), "after_header": str(file), "before": before, "after": after}
     if not check_mode:
-        _site_write.write(files, p["owner"])
+        site_write.write(files, p["owner"])
         for each in unused:
             each.unlink()
-        _site_write.restart_if_failing()
+        site_write.restart_if_failing()
     return {"changed": True, "diff": diff, **told}
 
 
@@ -195,7 +198,7 @@ def _grouped(earlier: Dict[str, str]) -> List[Dict[str, Any]]:
 
 
 def _refuse_taken(app: str, site: _site.Site, edge: Path) -> None:
-    taken = _domains.taken(site.domains, _site.other_domains(app, edge))
+    taken = domains.taken(site.domains, _site.other_domains(app, edge))
     if taken:
         raise ReleaseError(
             "DOMAIN_TAKEN",
@@ -207,7 +210,7 @@ def _refuse_taken(app: str, site: _site.Site, edge: Path) -> None:
 
 def _can_validate(edge: Path, image: str) -> bool:
     """Tell whether a host has what a check needs; one that was never provisioned has not."""
-    return shutil.which("docker") is not None and (edge / _site_write.CADDYFILE).is_file() and _docker.has_image(image)
+    return shutil.which("docker") is not None and (edge / site_write.CADDYFILE).is_file() and docker.has_image(image)
 
 
 def main() -> None:

@@ -106,8 +106,8 @@ code:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _engine, _engine_facts, _engine_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import engine, engine_facts, engine_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
 def work(p: Dict[str, Any]) -> Dict[str, Any]:
@@ -116,12 +116,12 @@ def work(p: Dict[str, Any]) -> Dict[str, Any]:
     Raises:
         ReleaseError: ENGINE_UNFIT, ENGINE_PACKAGES, ENGINE_CONFLICT, ENGINE_SHARED or STATE_CORRUPT.
     """
-    noted = _engine_record.load()
+    noted = engine_record.load()
     settings = {**p["settings"], **p["options"]}
-    wanted = _engine.Wanted(p["packages"], settings, frozenset(p["options"]), p["restart_others"])
-    plan = _engine.decide(_engine_facts.look(p["packages"]), wanted, _engine_record.settings_of(noted, p["app"]))
+    wanted = engine.Wanted(p["packages"], settings, frozenset(p["options"]), p["restart_others"])
+    plan = engine.decide(engine_facts.look(p["packages"]), wanted, engine_record.settings_of(noted, p["app"]))
     if plan.install:
-        _engine.refuse_harm(_engine_facts.simulate(plan.install), plan.install)
+        engine.refuse_harm(engine_facts.simulate(plan.install), plan.install)
     return {
         "changed": False,
         "present": plan.present,
@@ -131,8 +131,8 @@ def work(p: Dict[str, Any]) -> Dict[str, Any]:
         "daemon": plan.daemon,
         "apply": plan.apply,
         "warnings": plan.warnings,
-        "certificates": _engine_record.certificates(noted, p["app"], p["certificates"]),
-        "record": _engine_record.noted_with(noted, p["app"], plan.installed, settings, p["certificates"]),
+        "certificates": engine_record.certificates(noted, p["app"], p["certificates"]),
+        "record": engine_record.noted_with(noted, p["app"], plan.installed, settings, p["certificates"]),
     }
 
 

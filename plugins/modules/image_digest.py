@@ -61,8 +61,9 @@ code:
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _updates
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import updates
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
 def main() -> None:
@@ -71,12 +72,12 @@ def main() -> None:
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     image = module.params["image"]
     try:
-        digests = _docker.digests(image) if shutil.which("docker") else []
-        newer = _docker.newer(image, digests)
+        digests = docker.digests(image) if shutil.which("docker") else []
+        newer = docker.newer(image, digests)
     except ReleaseError as error:
         module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}", code=error.code)
     if newer:
-        module.warn(_updates.moved(image, module.params["variable"], digests[0], newer))
+        module.warn(updates.moved(image, module.params["variable"], digests[0], newer))
     module.exit_json(changed=False, digests=digests, newer=newer)
 
 

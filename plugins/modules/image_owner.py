@@ -58,8 +58,9 @@ import shutil
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
 def work(image: str, user: str, check_mode: bool) -> Dict[str, Any]:
@@ -68,12 +69,12 @@ def work(image: str, user: str, check_mode: bool) -> Dict[str, Any]:
     Raises:
         ReleaseError: CONFIG, IMAGE_NOT_FOUND or DOCKER_DOWN.
     """
-    present = shutil.which("docker") is not None and _docker.has_image(image)
+    present = shutil.which("docker") is not None and docker.has_image(image)
     if not present and check_mode:
-        return {"changed": True, "owner": _volume.DEBIANS_OWNER}
+        return {"changed": True, "owner": volume.DEBIANS_OWNER}
     if not present:
-        _volume.fetch(image, f"data_services_{user}_image")
-    return {"changed": not present, "owner": _volume.owner_of(image, user)}
+        volume.fetch(image, f"data_services_{user}_image")
+    return {"changed": not present, "owner": volume.owner_of(image, user)}
 
 
 def main() -> None:

@@ -60,13 +60,13 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described, find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._migration import Migration
-from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import alembic_words
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import alembic_words
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 OPTIONS = {**STAGE_OPTIONS, **RELEASE_OPTION, "downgrade": {"type": "dict", "required": True}}
 

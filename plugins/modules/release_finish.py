@@ -61,12 +61,12 @@ serving:
 
 from typing import List, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _retention
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import cut_warning, pause_after_switch, stop_release
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, pause_after_switch, stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import (
     RELEASE_OPTION,
     STAGE_OPTIONS,
     Result,
@@ -74,6 +74,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
     brief,
     main,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
 def finish(stage: Stage) -> Result:
@@ -89,7 +90,7 @@ def finish(stage: Stage) -> Result:
         if step["cut"]:
             stage.warnings.append(cut_warning(step["cut"], stopped))
         with stage.steps.step("prune"):
-            pruned = _retention.prune(stage.paths, ledger, live.id, int(live.settings["keep"]))
+            pruned = retention.prune(stage.paths, ledger, live.id, int(live.settings["keep"]))
         stage.journal.enter("COMMITTED")
         record = brief(ledger.get(live.id))
         return {"changed": True, "release": record, "stopped": stopped, "cut": step["cut"], "pruned": pruned}
@@ -107,7 +108,7 @@ def _require_live(stage: Stage, release: Candidate) -> None:
 
 def _stop_others(stage: Stage, live: Candidate) -> Tuple[List[str], int]:
     """Stop every other release that runs; return their ids, and how many requests their limits cut."""
-    others = [release for release in _docker.running_releases(stage.paths.app) if release != live.id]
+    others = [release for release in docker.running_releases(stage.paths.app) if release != live.id]
     if others:
         pause_after_switch(stage.paths.route, float(live.settings["drain_seconds"]))
     cut = 0

@@ -84,21 +84,15 @@ serving:
 
 from typing import Any, Dict, List
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described, find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._migration import Migration
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
-    RELEASE_OPTION,
-    STAGE_OPTIONS,
-    Result,
-    Stage,
-    main,
-)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as _schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 # One slow answer tells nothing.
 ASKED = 3

@@ -112,24 +112,23 @@ serving:
 import json
 from typing import Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _docker, _drift, _preflight, _retention, _stage
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle, difference, has_record, read_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._plan import Plan, make_plan
-from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, image_of, release_id
-from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import ALEMBIC, distance, is_script, known_migrations
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
-    BEGIN_OPTIONS,
-    Result,
-    Stage,
-    brief,
-    main,
-)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Remote
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan, make_plan
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, distance, is_script, known_migrations
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle, difference, has_record, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import BEGIN_OPTIONS, Result, Stage, brief, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record, find, image_of, release_id
 
 OPTIONS = {
     **BEGIN_OPTIONS,
@@ -149,8 +148,8 @@ def prepare(stage: Stage) -> Result:
     stage.await_turn()
     with stage.steps.step("preflight"):
         bundle, no_room = _look(stage)
-        stage.warnings += _preflight.warnings(stage.params["settings"], stage.params["controller_clock"])
-        stage.warnings += _preflight.shallow_readiness(stage.params["settings"]) if find_database(stage.paths) else []
+        stage.warnings += preflight.warnings(stage.params["settings"], stage.params["controller_clock"])
+        stage.warnings += preflight.shallow_readiness(stage.params["settings"]) if find_database(stage.paths) else []
     with stage.lock():
         if stage.check_mode:
             return _plan(stage, Ledger(stage.paths), bundle)
@@ -169,25 +168,25 @@ def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
     p = stage.params
     live = read_route(stage.paths)
     running = Candidate(stage.paths, live) if live and has_record(stage.paths, live) else None
-    findings = _preflight.look(stage.paths, p["settings"], running.container() if running else None)
-    findings += _preflight.site(stage.paths, p["settings"])
+    findings = preflight.look(stage.paths, p["settings"], running.container() if running else None)
+    findings += preflight.site(stage.paths, p["settings"])
     if any(finding.code in ("COMMAND_MISSING", "DOCKER_DOWN") for finding in findings):
-        _preflight.raise_all(findings)
+        preflight.raise_all(findings)
     try:
         remote = stage.registry(p["image"]).resolve(p["tag"])
     except ReleaseError as error:
-        raise _preflight.combined([*findings, error]) from error
-    findings += filter(None, [_preflight.platform(f"{p['image']}:{p['tag']}", remote.platforms)])
-    here = _docker.has_image(f"{p['image']}@{remote.digest}")
-    no_room = None if here else _preflight.disk(p["settings"], running.image if running else None)
+        raise preflight.combined([*findings, error]) from error
+    findings += filter(None, [preflight.platform(f"{p['image']}:{p['tag']}", remote.platforms)])
+    here = docker.has_image(f"{p['image']}@{remote.digest}")
+    no_room = None if here else preflight.disk(p["settings"], running.image if running else None)
     if no_room is not None and not _may_prune(stage, live):
         findings.append(no_room)
-    _preflight.raise_all(findings)
+    preflight.raise_all(findings)
     return _bundle(stage, remote), no_room
 
 
 def _may_prune(stage: Stage, live: Optional[str]) -> bool:
-    return stage.paths.home.is_dir() and _retention.has_prunable(Ledger(stage.paths), live, int(stage.params["settings"]["keep"]))
+    return stage.paths.home.is_dir() and retention.has_prunable(Ledger(stage.paths), live, int(stage.params["settings"]["keep"]))
 
 
 def _plan(stage: Stage, ledger: Ledger, bundle: Bundle) -> Result:
@@ -221,7 +220,7 @@ def _look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, record: Record) ->
             return _planned(stage, image, ledger)
     finally:
         if fetched:
-            _docker.remove_image(image_of(record))
+            docker.remove_image(image_of(record))
 
 
 def _planned(stage: Stage, image: Image, ledger: Ledger) -> Plan:
@@ -242,16 +241,16 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
         _require_mapped(stage, bundle)
     except ReleaseError:
         if step["pulled"]:
-            _docker.remove_image(f"{bundle.image}@{bundle.digest}")
+            docker.remove_image(f"{bundle.image}@{bundle.digest}")
         raise
     with stage.steps.step("bundle"):
         changes = difference(stage.paths, live, bundle)
         fields = {"image": bundle.image, "tag": bundle.tag, "digest": bundle.digest}
         record = ledger.add(**fields, previous=live, owner=stage.params["owner"])
         bundle.write(stage.paths, record["id"], live)
-        made = _app_volumes.ensure(bundle.app, bundle.settings)
+        made = app_volumes.ensure(bundle.app, bundle.settings)
         had = settings_of(stage.paths, live) if live else None
-        stage.warnings += _app_volumes.warnings(bundle.app, made, bundle.settings, had)
+        stage.warnings += app_volumes.warnings(bundle.app, made, bundle.settings, had)
     stage.journal.enter("PREPARED", record["id"])
     with stage.steps.step("plan") as step:
         image = Candidate(stage.paths, record["id"]).for_migrations
@@ -270,16 +269,16 @@ def _require_mapped(stage: Stage, bundle: Bundle) -> None:
     live = read_route(stage.paths)
     running = Candidate(stage.paths, live).container() if has_record(stage.paths, live) and live else None
     title = f"{bundle.image}:{bundle.tag}"
-    problem = _app_volumes.unmapped_problem(title, f"{bundle.image}@{bundle.digest}", bundle.settings, running)
+    problem = app_volumes.unmapped_problem(title, f"{bundle.image}@{bundle.digest}", bundle.settings, running)
     if problem is not None:
         raise problem
 
 
 def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
     settings = stage.params["settings"]
-    _retention.prune(stage.paths, ledger, live, int(settings["keep"]))
+    retention.prune(stage.paths, ledger, live, int(settings["keep"]))
     running = find(ledger.releases, live)
-    still = _preflight.disk(settings, image_of(running) if running else None)
+    still = preflight.disk(settings, image_of(running) if running else None)
     if still is not None:
         raise still
 
@@ -298,8 +297,8 @@ def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> 
     if drift.of_release or read_record(stage.paths, live)["fingerprint"] != bundle.fingerprint():
         return False
     container = Candidate(stage.paths, live).container()
-    lasting = container is not None and container["State"]["Running"] and _docker.is_kept_running(container)
-    if not lasting or _docker.running_releases(stage.paths.app) != [live] or not _fits_database(stage, ledger, live):
+    lasting = container is not None and container["State"]["Running"] and docker.is_kept_running(container)
+    if not lasting or docker.running_releases(stage.paths.app) != [live] or not _fits_database(stage, ledger, live):
         return False
     problems = _stage.unreached(stage.paths, live)
     stage.warnings += [f"DRIFT: users do not reach the live release: {problem}" for problem in problems]

@@ -64,19 +64,19 @@ serving:
 import time
 from typing import List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge, _site
-from ansible_collections.fairlead.fastapi.plugins.module_utils._access import require_access
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import Bake
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import described
-from ansible_collections.fairlead.fastapi.plugins.module_utils._drain import pause_after_switch, stop_release
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._handover import Handover
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import ready_warning
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.access import require_access
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import pause_after_switch, stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import Bake
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.handover import Handover
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import ready_warning
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record
 
 # The route is read with each request, so the edge sends requests to the new release at once; this bounds a busy host.
 VERIFY_SECONDS = 10.0
@@ -137,7 +137,7 @@ def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) ->
     with stage.steps.step("switch"):
         # Before the route names it: whatever happens from then on, a reboot included, it has to come back.
         candidate.keep_running()
-        bake = Bake(candidate, candidate.running_container(), _edge.Answers(stage.paths.app))
+        bake = Bake(candidate, candidate.running_container(), edge.Answers(stage.paths.app))
         write_route(stage.paths, candidate.id)
         handover.served()
     stage.journal.enter("SWITCHED")
@@ -163,10 +163,10 @@ def _await_ready(stage: Stage, candidate: Candidate) -> Answer:
 
 def _verify(candidate: Candidate) -> None:
     """Ask through the edge, as users do, whether the new release answers."""
-    names = _site.hosts(candidate.paths, candidate.settings)
+    names = site.hosts(candidate.paths, candidate.settings)
     deadline = time.monotonic() + VERIFY_SECONDS
     while True:
-        problems = _edge.unreached(candidate.settings, names, candidate.id, ANSWER_SECONDS)
+        problems = edge.unreached(candidate.settings, names, candidate.id, ANSWER_SECONDS)
         if not problems:
             return
         if time.monotonic() > deadline:

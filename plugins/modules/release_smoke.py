@@ -52,13 +52,13 @@ import ssl
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _edge, _site
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import read_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._preflight import require_directories
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict, verified_context
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import APP_OPTION, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict, verified_context
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import APP_OPTION, Result, Stage, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 PATHS = ("live_path", "ready_path", "docs_path")
 
@@ -75,9 +75,9 @@ def smoke(stage: Stage) -> Result:
         )
     settings = read_record(stage.paths, live)["settings"]
     context = verified_context(Path(stage.params["authority"]) if stage.params["authority"] else None)
-    names = _site.hosts(stage.paths, settings)
+    names = site.hosts(stage.paths, settings)
     asked = [_ask(settings, name, path, live, context) for name in names for path in filter(None, (settings[key] for key in PATHS))]
-    asked += [_follow(settings, name, names[0], context) for name in _site.redirects(stage.paths, settings)]
+    asked += [_follow(settings, name, names[0], context) for name in site.redirects(stage.paths, settings)]
     problems = [line for line, good in asked if not good]
     checks = [line for line, good in asked if good]
     if problems:
@@ -92,7 +92,7 @@ def smoke(stage: Stage) -> Result:
 
 def _ask(settings: Dict[str, Any], name: str, path: str, live: str, context: ssl.SSLContext) -> Tuple[str, bool]:
     """Return what was asked and answered at one address, and whether that is good."""
-    answer = _edge.listener(settings, name, context).get(path)
+    answer = edge.listener(settings, name, context).get(path)
     problem = verdict(answer, _identity(settings, path), live)
     return f"https://{name}{path}: {problem or f'HTTP {answer.status}'}", not problem
 
@@ -100,7 +100,7 @@ def _ask(settings: Dict[str, Any], name: str, path: str, live: str, context: ssl
 def _follow(settings: Dict[str, Any], name: str, canonical: str, context: ssl.SSLContext) -> Tuple[str, bool]:
     """Return where a name redirects to, and whether that is the same address under the canonical name."""
     path = f"{settings['ready_path']}?from={name}"
-    answer = _edge.listener(settings, name, context).get(path)
+    answer = edge.listener(settings, name, context).get(path)
     good = answer.status in (301, 308) and answer.headers.get("location") == f"https://{canonical}{path}"
     return f"https://{name}{path}: {f'HTTP {answer.status} to' if good else answer} {answer.headers.get('location', '')}".rstrip(), good
 

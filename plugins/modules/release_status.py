@@ -99,18 +99,23 @@ run:
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _backup_state, _drift, _proc, _stage, _updates
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bake import unhealthy
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import ENDS
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import killed_problem
-from ansible_collections.fairlead.fastapi.plugins.module_utils._preflight import require_directories
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import verdict
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import find, rollback_target
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import APP_OPTION, Result, Stage, brief, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import outcomes
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import updates
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import unhealthy
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import ENDS
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import APP_OPTION, Result, Stage, brief, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import killed_problem
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find, rollback_target
 
 
 def status(stage: Stage) -> Result:
@@ -122,8 +127,8 @@ def status(stage: Stage) -> Result:
     drift += _drift.findings(stage.paths, ledger, live).all
     unreached = _stage.unreached(stage.paths, live) if live else []
     drift += [f"users do not reach the live release: {problem}" for problem in unreached]
-    backup = _backup_state.state(stage.paths)
-    volumes = _app_volumes.told(stage.paths.app, settings_of(stage.paths, live) or {}) if live else []
+    backup = outcomes.state(stage.paths)
+    volumes = app_volumes.told(stage.paths.app, settings_of(stage.paths, live) or {}) if live else []
     drift += [volume["problem"] for volume in volumes if volume["problem"]]
     problems, notes = _health(stage, live) if live else (["nothing is live"], [])
     if stage.params["strict"]:
@@ -137,7 +142,7 @@ def status(stage: Stage) -> Result:
         "drift": drift,
         "backup": backup,
         "volumes": volumes,
-        "updates": _updates.available(stage.paths.app),
+        "updates": updates.available(stage.paths.app),
         "maintenance": stage.paths.maintenance.is_file(),
         "run": _last_run(stage),
     }
@@ -176,7 +181,7 @@ def _health(stage: Stage, live: str) -> Tuple[List[str], List[str]]:
     if not state["Running"] or state.get("Restarting"):
         return [f"its container is {state['Status']} (exit code {state['ExitCode']})"], []
     answer = release.listener(container).get(settings["ready_path"])
-    killed = killed_problem(_proc.killed_for_memory(state.get("Pid", 0)), int(settings["memory_bytes"]))
+    killed = killed_problem(proc.killed_for_memory(state.get("Pid", 0)), int(settings["memory_bytes"]))
     problems = [problem for problem in (verdict(answer, settings["identity"], live), killed) if problem]
     count = container.get("RestartCount")
     notes = [f"restarted {count} times after it ended by itself"] if count else []

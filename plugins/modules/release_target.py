@@ -76,21 +76,18 @@ serving:
 import contextlib
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _app_volumes, _drift, _preflight, _rotation, _schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import has_record, read_secrets
-from ansible_collections.fairlead.fastapi.plugins.module_utils._candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database, described, find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._image import Image
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record, find, rollback_target
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import (
-    BEGIN_OPTIONS,
-    Result,
-    Stage,
-    brief,
-    main,
-)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import rotation
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_secrets
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift, preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import BEGIN_OPTIONS, Result, Stage, brief, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record, find, rollback_target
 
 OPTIONS = {
     **BEGIN_OPTIONS,
@@ -106,20 +103,20 @@ def choose(stage: Stage) -> Result:
     with stage.steps.step("preflight"):
         live = read_route(stage.paths)
         running = Candidate(stage.paths, live).container() if live and has_record(stage.paths, live) else None
-        _preflight.raise_all(_preflight.look(stage.paths, settings, running))
-        stage.warnings += _preflight.warnings(settings, stage.params["controller_clock"])
+        preflight.raise_all(preflight.look(stage.paths, settings, running))
+        stage.warnings += preflight.warnings(settings, stage.params["controller_clock"])
     with stage.lock():
         if stage.check_mode:
             return _chosen(stage, Ledger(stage.paths))
         ledger = stage.recover()
         result = _chosen(stage, ledger)
         target = Candidate(stage.paths, result["release"]["id"])
-        stage.warnings += [f"DRIFT: {change} since it was live" for change in _drift.edited(stage.paths, target)]
+        stage.warnings += [f"DRIFT: {change} since it was live" for change in drift.edited(stage.paths, target)]
         stage.journal.begin("rollback", read_route(stage.paths))
         with stage.steps.step("image"):
             _bring_image(stage, ledger.get(result["release"]["id"]))
         # Not refused: users wait for it, and whatever it kept that way is still with its container.
-        unmapped = _app_volumes.unmapped_problem(target.title, target.image, target.settings)
+        unmapped = app_volumes.unmapped_problem(target.title, target.image, target.settings)
         stage.warnings += [f"{unmapped.code}: {unmapped.what}"] if unmapped else []
         stage.journal.enter("PREPARED", result["release"]["id"])
         stage.journal.pause()
@@ -136,7 +133,7 @@ def _chosen(stage: Stage, ledger: Ledger) -> Result:
             "see playbooks/status.yml for the releases kept here, or deploy a tag",
         )
     chosen = target.record["id"]
-    _preflight.raise_all(_preflight.site(stage.paths, Candidate(stage.paths, chosen).settings, chosen))
+    preflight.raise_all(preflight.site(stage.paths, Candidate(stage.paths, chosen).settings, chosen))
     with stage.steps.step("secrets"):
         _refuse_old_passwords(stage, str(live), target.record)
     with stage.steps.step("schema"):
@@ -154,9 +151,9 @@ def _refuse_old_passwords(stage: Stage, live: str, target: Record) -> None:
     if not has_record(stage.paths, live):
         return
     database = find_database(stage.paths)
-    then, now = _rotation.values(stage.paths, target["id"]), _rotation.values(stage.paths, live)
-    names = _rotation.outdated(now, then, _rotation.accepted(stage.paths, database))
-    changed = [name for name in _rotation.changed(now, then) if name in read_secrets(stage.paths, live)]
+    then, now = rotation.values(stage.paths, target["id"]), rotation.values(stage.paths, live)
+    names = rotation.outdated(now, then, rotation.accepted(stage.paths, database))
+    changed = [name for name in rotation.changed(now, then) if name in read_secrets(stage.paths, live)]
     if changed and not names and database is not None and database.container is None:
         stage.warnings.append(
             f"SECRETS_CHANGED: {target['id']} has earlier values of {', '.join(changed)}; whether the database elsewhere still accepts "
@@ -178,7 +175,7 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[st
         ReleaseError: ROLLBACK_SCHEMA when something may have to be, and nobody said what becomes of it.
     """
     image, wanted = Candidate(stage.paths, target["id"]).for_migrations, stage.params["schema"]
-    database = find_database(stage.paths) if image.tool != _schema.NONE else None
+    database = find_database(stage.paths) if image.tool != schema.NONE else None
     if database is None:
         return None
     if wanted == "keep":
@@ -186,11 +183,11 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[st
         return None
     revision = _revision(image, database)
     heads = (target.get("schema") or {}).get("heads", [])
-    way = _schema.distance(_schema.known_migrations(ledger.releases), heads, revision)
+    way = schema.distance(schema.known_migrations(ledger.releases), heads, revision)
     if way.harmless:
         return None
     by = None
-    if image.tool == _schema.ALEMBIC and not way.problem and len(heads) == 1:
+    if image.tool == schema.ALEMBIC and not way.problem and len(heads) == 1:
         by = next((r["id"] for r in reversed(ledger.releases) if _is_for(stage, r, revision)), None)
     if wanted == "downgrade" and by:
         return {"by": by, "to": heads[0], "revision": revision}
@@ -199,7 +196,7 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[st
         "ROLLBACK_SCHEMA",
         f"{target['id']} ({target['tag']}) was made for {described(heads)}, the database is at {described(revision)}: {why}",
         "choose one: " + "; ".join(_ways_out(ledger, target, way, by)),
-        _schema.gate_lines(way.crossed),
+        schema.gate_lines(way.crossed),
     )
 
 
@@ -212,9 +209,9 @@ def _accept(stage: Stage, ledger: Ledger, target: Record, image: Image, database
 
 
 def _revision(image: Image, database: Database) -> List[str]:
-    if image.tool == _schema.ALEMBIC:
+    if image.tool == schema.ALEMBIC:
         return list(database.look(image.settings["migrate_version_table"]).revision)
-    return [_schema.CHECKSUM + database.schema_checksum()]
+    return [schema.CHECKSUM + database.schema_checksum()]
 
 
 def _is_for(stage: Stage, record: Record, revision: List[str]) -> bool:
@@ -222,7 +219,7 @@ def _is_for(stage: Stage, record: Record, revision: List[str]) -> bool:
     return bool(heads) and sorted(heads) == sorted(revision) and has_record(stage.paths, record["id"])
 
 
-def _ways_out(ledger: Ledger, target: Record, way: _schema.Distance, by: Optional[str]) -> List[str]:
+def _ways_out(ledger: Ledger, target: Record, way: schema.Distance, by: Optional[str]) -> List[str]:
     first = way.crossed[-1]["revision"] if way.crossed else None
     backups = [
         record["schema"]["backup"]

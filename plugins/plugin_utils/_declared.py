@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What variables the collection declares: options of its roles and of its playbooks.  Private to this collection."""
+"""What variables the collection declares: options of its roles and of its playbooks."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import MIGRATION_LOCK
 
 from lab import authority, external_database, faults, paths
 from lab.external_database import ADDRESS

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import MIGRATION_LOCK
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import MIGRATION_LOCK
 
 from lab import faults, hostile_database
 from lab.freeze import watching

@@ -6,23 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import (
-    _backup,
-    _bake,
-    _candidate,
-    _drain,
-    _edge,
-    _journal,
-    _migration,
-    _preflight,
-    _proc,
-    _recovery,
-    _registry,
-    _site,
-    _stage,
-)
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc as _proc
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import drain, site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge as _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import registry
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import bake, journal, migration, preflight, recovery, stage
 from ansible_collections.fairlead.fastapi.plugins.modules import (
     release_downgrade,
     release_migrate,
@@ -71,16 +63,16 @@ def database(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeDatabas
         engine.note("backup", f"for a {kind}, of {release}")
         return {"id": BACKUP, "bytes": 4096}
 
-    for module in (_recovery, release_prepare, release_migrate, release_target, release_downgrade):
+    for module in (recovery, release_prepare, release_migrate, release_target, release_downgrade):
         monkeypatch.setattr(module, "find_database", lambda paths: fake if fake.known else None)
-    monkeypatch.setattr(_backup, "take", take)
+    monkeypatch.setattr(backup, "take", take)
     return fake
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
-    for module in (_candidate, _bake, _drain, _journal, _migration, release_rollout):
+    for module in (candidate, bake, drain, journal, migration, release_rollout):
         monkeypatch.setattr(module, "time", fake)
     return fake
 
@@ -88,7 +80,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def background(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Background:
     fake = Background(clock)
-    monkeypatch.setattr(_drain, "ThreadPoolExecutor", fake)
+    monkeypatch.setattr(drain, "ThreadPoolExecutor", fake)
     return fake
 
 
@@ -116,7 +108,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the kernel tells of memory: there is plenty."""
     file = tmp_path / "meminfo"
     file.write_text(PLENTY)
-    monkeypatch.setattr(_preflight, "MEMORY", file)
+    monkeypatch.setattr(preflight, "MEMORY", file)
     return file
 
 
@@ -133,7 +125,7 @@ def logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where credentials lie while an image is pulled."""
     directory = tmp_path / "run"
     directory.mkdir()
-    monkeypatch.setattr(_registry, "LOGIN_DIRECTORY", directory)
+    monkeypatch.setattr(registry, "LOGIN_DIRECTORY", directory)
     return directory
 
 
@@ -153,9 +145,9 @@ def host(
 ) -> Host:
     """A provisioned host on which nothing is live yet; its edge listens."""
     roots = partial(AppPaths, config_root=paths.config_root, run_root=paths.run_root)
-    monkeypatch.setattr(_stage, "AppPaths", roots)
-    monkeypatch.setattr(_site, "EDGE", paths.config_root.with_name("etc"))
-    monkeypatch.setattr(_stage, "unreached", lambda paths, live: edge.unreached)
-    monkeypatch.setattr(_stage, "Registry", partial(FakeRegistry, engine))
-    monkeypatch.setattr(_preflight, "_edge_listens", lambda settings: [])
+    monkeypatch.setattr(stage, "AppPaths", roots)
+    monkeypatch.setattr(site, "EDGE", paths.config_root.with_name("etc"))
+    monkeypatch.setattr(stage, "unreached", lambda paths, live: edge.unreached)
+    monkeypatch.setattr(stage, "Registry", partial(FakeRegistry, engine))
+    monkeypatch.setattr(preflight, "_edge_listens", lambda settings: [])
     return Host(paths, engine, answers, edge, clock, background)

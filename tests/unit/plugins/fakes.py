@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _docker, _dotenv
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._limits import MEGABYTE, Responses
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer, Listener
-from ansible_collections.fairlead.fastapi.plugins.module_utils._registry import Remote
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Remote
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE, Responses
 from fakes_database import FakeAlembic, FakeDatabase
 
 APP = "shop"
@@ -102,7 +103,7 @@ def container(release: str, service: str = "api", image: str = "", env: Sequence
     """Return what `docker inspect` tells of a container of a release, by default the serving one."""
     name = release if service == "api" else f"{release}-{service}"
     oneoff = "False" if service == "api" else "True"
-    labels = {_docker.RELEASE_LABEL: release, "com.docker.compose.service": service, "com.docker.compose.oneoff": oneoff}
+    labels = {docker.RELEASE_LABEL: release, "com.docker.compose.service": service, "com.docker.compose.oneoff": oneoff}
     return {
         "Id": f"container-{name}",
         "Name": f"/{APP}-{name}",
@@ -126,7 +127,7 @@ def service(project: str, name: str, **state: Any) -> dict[str, Any]:
 
 
 class FakeEngine:
-    """Has the functions of `_docker`. Notes what changes something in `told`; fails where `failing` says so."""
+    """Has the functions of `docker`. Notes what changes something in `told`; fails where `failing` says so."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -137,7 +138,7 @@ class FakeEngine:
         self.compose_leaves = Finished(0, "", "")
         self.networks_missing: list[str] = []
         self.compose_is: str | None = "2.26.1"
-        self.is_engine = _docker.Engine(PLATFORM, Path("/"), live_restore=True)
+        self.is_engine = docker.Engine(PLATFORM, Path("/"), live_restore=True)
         self.memory: int | None = 64 * MEGABYTE
         self.stop_exit_code = 0
         self.declared: list[str] = []
@@ -149,8 +150,8 @@ class FakeEngine:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in vars(FakeEngine):
-            if hasattr(_docker, name) and not name.startswith("_"):
-                monkeypatch.setattr(_docker, name, getattr(self, name))
+            if hasattr(docker, name) and not name.startswith("_"):
+                monkeypatch.setattr(docker, name, getattr(self, name))
 
     def fail(self, what: str) -> None:
         """Fail where `failing` says so."""
@@ -161,7 +162,7 @@ class FakeEngine:
         self.told.append(f"{what} {about}")
         self.fail(what)
 
-    def engine(self) -> _docker.Engine:
+    def engine(self) -> docker.Engine:
         self.fail("engine")
         return self.is_engine
 
@@ -187,7 +188,7 @@ class FakeEngine:
         self.note("create volume", name)
         place = self.volume_root / name / "_data"
         place.mkdir(parents=True)
-        self.volumes[name] = {"Driver": "local", "Labels": {_docker.APP_LABEL: app}, "Options": None, "Mountpoint": str(place)}
+        self.volumes[name] = {"Driver": "local", "Labels": {docker.APP_LABEL: app}, "Options": None, "Mountpoint": str(place)}
 
     def entrypoint(self, reference: str) -> list[str]:
         return self.entrypoint_is
@@ -198,7 +199,7 @@ class FakeEngine:
             self.images.discard(reference)
 
     def containers(self, app: str, release: str | None = None) -> list[dict[str, Any]]:
-        found = [one for one in self.present.values() if release in (None, one["Config"]["Labels"][_docker.RELEASE_LABEL])]
+        found = [one for one in self.present.values() if release in (None, one["Config"]["Labels"][docker.RELEASE_LABEL])]
         return deepcopy(found)  # an answer does not change when the container does
 
     def project_containers(self, project: str) -> list[dict[str, Any]]:
@@ -230,7 +231,7 @@ class FakeEngine:
 
     def keep_running(self, identifier: str) -> None:
         self.note("keep", identifier)
-        self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = _docker.LASTING
+        self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = docker.LASTING
 
     def compose(self, project: str, directory: Path, *arguments: str, seconds: float, merge: bool = False) -> Finished:
         verb = next(word for word in arguments if word in ("up", "run"))
@@ -252,7 +253,7 @@ class FakeEngine:
     def up(self, bundle: Path) -> None:
         """Have the release of a bundle run, as Compose would; one that was stopped is started again."""
         record = json.loads((bundle / "release.json").read_text(encoding="utf-8"))
-        variables = _dotenv.parse((bundle / "app.env").read_text(encoding="utf-8"))
+        variables = dotenv.parse((bundle / "app.env").read_text(encoding="utf-8"))
         env = [f"RELEASE={bundle.name}", *(f"{name}={value}" for name, value in variables.items())]
         made = self.present.setdefault(bundle.name, container(bundle.name, image=f"{record['image']}@{record['digest']}", env=env))
         made["State"].update(Running=True, Status="running")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup_store
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._state import write_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import write_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 
 DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="c1")
 TABLES = {"public.items": {"rows": 3, "checksum": "17"}, "public.users": {"rows": 1, "checksum": "-4"}}
@@ -32,10 +32,10 @@ def manifest(identifier: str, kind: str = "scheduled", **changes: Any) -> dict[s
 def made(paths: AppPaths, identifier: str, kind: str = "scheduled", content: bytes = b"dump", **changes: Any) -> str:
     """Have a backup on the host, and return its id."""
     paths.backups.mkdir(exist_ok=True)
-    dump = _backup_store.dump_of(paths, identifier)
+    dump = store.dump_of(paths, identifier)
     dump.write_bytes(content)
-    facts = {"sha256": _backup_store.sha256(dump), "bytes": len(content), **changes}
-    write_state(_backup_store.manifest_of(paths, identifier), manifest(identifier, kind, **facts))
+    facts = {"sha256": store.sha256(dump), "bytes": len(content), **changes}
+    write_state(store.manifest_of(paths, identifier), manifest(identifier, kind, **facts))
     return identifier
 
 

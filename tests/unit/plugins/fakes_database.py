@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import State
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration, history_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import Migration, history_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import State
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 BACKUP = "20261122T190500Z"
 FIRST = "0001 -> 0002 (head), Add notes\n<base> -> 0001, Begin\n"
@@ -22,14 +22,14 @@ def migration(revision: str, *down: str, kind: str = "expand", findings: Sequenc
 
 
 def told(history: str) -> str:
-    """Return how `_alembic_program` tells what `alembic history` prints in words of its own."""
+    """Return how `alembic_program` tells what `alembic history` prints in words of its own."""
     found = history_of(history)
     listed = [{"revision": name, "down": list(down), "title": found.titles[name]} for name, down in found.parents.items()]
     return json.dumps({"history": listed}) + "\n"
 
 
 def told_sql(sql: str, failed: str = "", table: str = "alembic_version", schema: str | None = None) -> str:
-    """Return how `_alembic_program` tells SQL, and what it failed of."""
+    """Return how `alembic_program` tells SQL, and what it failed of."""
     return json.dumps({"sql": sql, "failed": failed, "version_table": table, "version_schema": schema}) + "\n"
 
 

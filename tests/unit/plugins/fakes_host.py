@@ -8,16 +8,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _site
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._docker import LASTING
-from ansible_collections.fairlead.fastapi.plugins.module_utils._domains import normalised
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._journal import PHASES, Entry, Journal
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, read_route, write_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._rules import Record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration
-from ansible_collections.fairlead.fastapi.plugins.module_utils._stage import Stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.docker import LASTING
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import PHASES, Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.domains import normalised
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record
 from fakes import APP, IMAGE, Answers, FakeEdge, FakeEngine, container, digest_of
 from fakes_database import BACKUP, FakeDatabase
 
@@ -213,9 +213,9 @@ class Host:
 
     def has_site(self, *domains: dict[str, Any], **written_for: Any) -> None:
         """Have the proxy's site of the app written."""
-        file = _site.site_file(APP, _site.EDGE)
+        file = site.site_file(APP, site.EDGE)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_site.Site(normalised(domains or ({"name": "shop.lab"},)), **{"listen": "socket", **written_for}).record())
+        file.write_text(site.Site(normalised(domains or ({"name": "shop.lab"},)), **{"listen": "socket", **written_for}).record())
 
     def is_switched_to(self, release: str) -> None:
         """Have a release started, kept running, and live."""

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.fairlead.fastapi.plugins.module_utils._bundle import Bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._placeholder import placeholder
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.placeholder import placeholder
 from rendering import trusted
 
 ROLE = Path(__file__).parents[3] / "roles" / "app_release"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.fairlead.fastapi.plugins.action.check_input import ActionModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._declared import Declared
 
 ROOT = Path(__file__).parents[4]
@@ -123,10 +123,10 @@ def test_the_linter_is_missed_where_migrations_are_judged(
 ) -> None:
     options = {name: {"type": "bool", "default": True} for name in ("app_release_migrate", "app_release_migrate_lint")}
     options |= {"image_tag": {"type": "str"}} if tag_needed else {}
-    monkeypatch.setattr(_squawk, "find", lambda: "/bin/squawk")
+    monkeypatch.setattr(squawk, "find", lambda: "/bin/squawk")
     assert ActionModule._linter_problems(values, options) == []
-    monkeypatch.setattr(_squawk, "find", lambda: None)
-    assert ActionModule._linter_problems(values, options) == ([_squawk.MISSING] if missing else [])
+    monkeypatch.setattr(squawk, "find", lambda: None)
+    assert ActionModule._linter_problems(values, options) == ([squawk.MISSING] if missing else [])
 
 
 @pytest.mark.parametrize("tag", ["{{ 1 }}", "v{% set x = 1 %}1", "{# c #}v1"])

@@ -7,7 +7,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.fairlead.fastapi.plugins.action.release_migrate import ActionModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk
 
 DROP = {"revision": "0003", "down": ["0002"], "title": "Drop it", "sql": "ALTER TABLE items DROP COLUMN note;"}
 PLAN = {"tool": "alembic", "pending": [DROP]}
@@ -58,7 +58,7 @@ def test_a_failure_has_it_in_its_message(sent: list[dict[str, Any]]) -> None:
 
 
 def test_a_missing_linter_is_told_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_squawk, "find", lambda: None)
+    monkeypatch.setattr(squawk, "find", lambda: None)
     with pytest.raises(AnsibleActionFail, match="CONFIG: squawk, which judges migrations, is not installed on the controller") as caught:
         run(plan=PLAN)
     assert caught.value.result["code"] == "CONFIG"

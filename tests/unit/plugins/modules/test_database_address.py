@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.modules import database_address
 from ansible_collections.fairlead.fastapi.plugins.modules.database_address import contents, work
 from fakes import fails

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _backup, _backup_restore, _backup_state
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, outcomes, restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.database_backup import back_up
 from ansible_collections.fairlead.fastapi.plugins.modules.database_drill import drill
 from fakes import fails
@@ -32,15 +32,15 @@ def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     host.paths.backups.mkdir()
 
     @contextmanager
-    def restored(_: object, __: object, manifest: dict[str, Any], what: str) -> Iterator[_backup_restore.Restored]:
+    def restored(_: object, __: object, manifest: dict[str, Any], what: str) -> Iterator[restore.Restored]:
         ids.append(manifest["id"])
         assert what == "drill"
-        yield _backup_restore.Restored("shop_drill", ["CREATE EXTENSION x: permission denied"])
+        yield restore.Restored("shop_drill", ["CREATE EXTENSION x: permission denied"])
 
-    monkeypatch.setattr(_backup_restore, "require_database", lambda _: DATABASE)
-    monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: BACKUP)
-    monkeypatch.setattr(_backup_restore, "require_space", lambda *_: None)
-    monkeypatch.setattr(_backup_restore, "restored", restored)
+    monkeypatch.setattr(restore, "require_database", lambda _: DATABASE)
+    monkeypatch.setattr(restore, "obtain", lambda *_, **__: BACKUP)
+    monkeypatch.setattr(restore, "require_space", lambda *_: None)
+    monkeypatch.setattr(restore, "restored", restored)
     return ids
 
 
@@ -49,12 +49,12 @@ def test_a_drill_tells_what_it_proved(host: Host, proved: list[str]) -> None:
     assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP["id"]], False, 3, 4)
     assert "3 rows in 1 tables at 0001, 4 bytes" in result["message"]
     assert "Left out, as the owner of the schema may not make it: CREATE EXTENSION x" in result["message"]
-    assert _backup_state.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
+    assert outcomes.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
 
 
 def test_in_check_mode_nothing_is_restored(host: Host, proved: list[str]) -> None:
     assert drill(host.stage(check_mode=True, backup=""))["backup"] == BACKUP["id"]
-    assert not proved and not _backup_state.outcomes(host.paths)
+    assert not proved and not outcomes.outcomes(host.paths)
 
 
 def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,11 +63,11 @@ def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeyp
     def obtain(*_: object, **__: object) -> None:
         raise ReleaseError("BACKUP_DAMAGED", "its checksum differs", "restore another one")
 
-    monkeypatch.setattr(_backup_restore, "obtain", obtain)
+    monkeypatch.setattr(restore, "obtain", obtain)
     with fails("DRILL_FAILED"):
         drill(host.stage(backup=""))
-    assert _backup_state.outcomes(host.paths)["proof"]["backup"] == BACKUP["id"], "what was proved before stays proved"
-    assert "BACKUP_DAMAGED: its checksum differs" in (_backup_state.problem(host.paths) or "")
+    assert outcomes.outcomes(host.paths)["proof"]["backup"] == BACKUP["id"], "what was proved before stays proved"
+    assert "BACKUP_DAMAGED: its checksum differs" in (outcomes.problem(host.paths) or "")
 
 
 def test_one_drill_at_a_time(host: Host, proved: list[str]) -> None:
@@ -76,7 +76,7 @@ def test_one_drill_at_a_time(host: Host, proved: list[str]) -> None:
         with fails("DRILL_FAILED") as caught:
             drill(host.stage(backup=""))
     assert "another drill of shop is under way" in caught.value.what
-    assert not proved and not _backup_state.outcomes(host.paths), "the other one says how it ended"
+    assert not proved and not outcomes.outcomes(host.paths), "the other one says how it ended"
 
 
 def test_a_backup_by_hand(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +86,6 @@ def test_a_backup_by_hand(host: Host, proved: list[str], monkeypatch: pytest.Mon
         kinds.append(kind)
         return BACKUP
 
-    monkeypatch.setattr(_backup, "take", take)
+    monkeypatch.setattr(backup, "take", take)
     assert back_up(host.stage(check_mode=True))["backup"] is None and not kinds
     assert back_up(host.stage())["backup"] == BACKUP and kinds == ["manual"]

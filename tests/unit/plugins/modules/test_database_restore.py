@@ -5,15 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import (
-    _backup,
-    _backup_restore,
-    _backup_volumes,
-    _database_copy,
-    _volume_restore,
-)
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, volume_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.database_restore import restore
 from fakes import BUSY, fails, good
 from fakes_host import Host
@@ -42,9 +38,9 @@ def done(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     host.paths.backups.mkdir()
 
     @contextmanager
-    def restored(*_: object) -> Iterator[_backup_restore.Restored]:
+    def restored(*_: object) -> Iterator[_restore.Restored]:
         doings.append("restore")
-        yield _backup_restore.Restored("shop_restore", ["CREATE EXTENSION x: permission denied"])
+        yield _restore.Restored("shop_restore", ["CREATE EXTENSION x: permission denied"])
 
     def take(*_: object) -> dict[str, Any]:
         doings.append("backup")
@@ -54,14 +50,14 @@ def done(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         doings.append("swap")
         return KEPT, ["shop_before_20260101t000000z"]
 
-    monkeypatch.setattr(_backup, "take", take)
-    monkeypatch.setattr(_backup_restore, "require_database", lambda _: DATABASE)
-    monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: BACKUP)
-    monkeypatch.setattr(_backup_restore, "require_space", lambda *_: None)
-    monkeypatch.setattr(_backup_restore, "restored", restored)
-    monkeypatch.setattr(_backup_restore, "swap", swap)
-    monkeypatch.setattr(_database_copy, "exists", lambda _, name: name in ("shop", "shop_taken"))
-    monkeypatch.setattr(_backup_restore, "rename", lambda *_: doings.append("rename"))
+    monkeypatch.setattr(backup, "take", take)
+    monkeypatch.setattr(_restore, "require_database", lambda _: DATABASE)
+    monkeypatch.setattr(_restore, "obtain", lambda *_, **__: BACKUP)
+    monkeypatch.setattr(_restore, "require_space", lambda *_: None)
+    monkeypatch.setattr(_restore, "restored", restored)
+    monkeypatch.setattr(_restore, "swap", swap)
+    monkeypatch.setattr(database_copy, "exists", lambda _, name: name in ("shop", "shop_taken"))
+    monkeypatch.setattr(_restore, "rename", lambda *_: doings.append("rename"))
     return doings
 
 
@@ -131,12 +127,12 @@ def without_database(host: Host, done: list[str], monkeypatch: pytest.MonkeyPatc
         done.append("exchange")
         return []
 
-    monkeypatch.setattr(_backup_restore, "database_of", lambda _: None)
-    monkeypatch.setattr(_backup_restore, "obtain", lambda *_, **__: FILES)
-    monkeypatch.setattr(_backup_volumes, "to_copy", lambda *_: ["data"])
-    monkeypatch.setattr(_volume_restore, "require_space", lambda *_: None)
-    monkeypatch.setattr(_volume_restore, "beside", beside)
-    monkeypatch.setattr(_volume_restore, "swap", swap)
+    monkeypatch.setattr(_restore, "database_of", lambda _: None)
+    monkeypatch.setattr(_restore, "obtain", lambda *_, **__: FILES)
+    monkeypatch.setattr(backup_volumes, "to_copy", lambda *_: ["data"])
+    monkeypatch.setattr(volume_restore, "require_space", lambda *_: None)
+    monkeypatch.setattr(volume_restore, "beside", beside)
+    monkeypatch.setattr(volume_restore, "swap", swap)
     return done
 
 
@@ -165,7 +161,7 @@ def test_when_it_fails_the_live_database_stays(host: Host, done: list[str], monk
         raise ReleaseError("RESTORE_FAILED", "public.items has 2 rows", "restore another one")
         yield ""
 
-    monkeypatch.setattr(_backup_restore, "restored", restored)
+    monkeypatch.setattr(_restore, "restored", restored)
     with fails("RESTORE_FAILED"):
         restore(host.stage(backup="", installation="", into=""))
     assert done == ["backup"]

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _roles, _scram
-from ansible_collections.fairlead.fastapi.plugins.module_utils._database import Database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import roles, scram
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 from ansible_collections.fairlead.fastapi.plugins.modules import database_roles
 from fakes import fails
 
@@ -21,14 +21,14 @@ PARAMS: dict[str, Any] = {
 }
 FOUND = [
     ["role", "postgres", "LOGIN INHERIT SUPERUSER", ""],
-    ["role", "shop_migrator", "LOGIN INHERIT", _scram.verifier("m-secret")],
-    ["role", "shop", "LOGIN INHERIT CREATEDB", _scram.verifier("u-secret")],
+    ["role", "shop_migrator", "LOGIN INHERIT", scram.verifier("m-secret")],
+    ["role", "shop", "LOGIN INHERIT CREATEDB", scram.verifier("u-secret")],
     ["role", "fairlead_reader", "LOGIN INHERIT BYPASSRLS", ""],
     ["reads", "shop_migrator"],
     ["limit", "97", "87"],
     ["setting", "lock_timeout=5s"],
     ["setting", "work_mem=8"],
-    *(["default", kind, ",".join(privileges), ""] for kind, privileges in _roles.DEFAULTS.items()),
+    *(["default", kind, ",".join(privileges), ""] for kind, privileges in roles.DEFAULTS.items()),
 ]
 MENDED = 'ALTER ROLE "shop" LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;'
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _command, _site, _site_write
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import command
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site as _site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site_write
 from ansible_collections.fairlead.fastapi.plugins.modules import edge_site
 from fakes import fails, service
 from fakes_host import SETTINGS, Host, tree
@@ -37,9 +39,9 @@ class Proxy:
 @pytest.fixture
 def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     fake = Proxy()
-    monkeypatch.setattr(_command, "run", fake.run)
+    monkeypatch.setattr(command, "run", fake.run)
     (tmp_path / "validating").mkdir()
-    monkeypatch.setattr(_site_write, "TEMPORARY", str(tmp_path / "validating"))
+    monkeypatch.setattr(site_write, "TEMPORARY", str(tmp_path / "validating"))
     return fake
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.release_downgrade import downgrade
 from fakes import fails
 from fakes_database import BACKUP, migration

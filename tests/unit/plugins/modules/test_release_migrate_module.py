@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import CommandTimeout, Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import MASK, ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.release_migrate import migrate
 from fakes import BUSY, fails, good
 from fakes_database import BACKUP, NEWER, migration

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _bundle, _dotenv, _preflight
-from ansible_collections.fairlead.fastapi.plugins.module_utils._command import Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._ledger import Ledger, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle as _bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.release_prepare import prepare
 from fakes import IMAGE, FakeRegistry, digest_of, fails, good
 from fakes_database import NEWER, migration
@@ -154,7 +156,7 @@ def test_yaml_values_become_what_an_environment_carries(host: Host, value: objec
     given: dict[str, Any] = {name: {"VALUE": value} for name in ("environment", "secrets", "migrate_environment", "migrate_secrets")}
     prepare(host.stage(**given))
     for name in ("app.env", "migrate-app.env"):
-        assert _dotenv.parse((host.paths.bundle("r1") / name).read_text()) == {"VALUE": text}
+        assert dotenv.parse((host.paths.bundle("r1") / name).read_text()) == {"VALUE": text}
     assert _bundle.read_secrets(host.paths, "r1") == {"VALUE": text, "migrate-VALUE": text}
 
 
@@ -218,7 +220,7 @@ def room(host: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Have room for one more image as long as there are at most so many."""
 
     def prepare_room(images: int) -> None:
-        monkeypatch.setattr(_preflight, "disk", lambda *_: NO_ROOM if len(host.engine.images) > images else None)
+        monkeypatch.setattr(preflight, "disk", lambda *_: NO_ROOM if len(host.engine.images) > images else None)
 
     return prepare_room
 

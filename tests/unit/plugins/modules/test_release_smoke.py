@@ -1,7 +1,7 @@
 """The live release is asked as users ask it, and all that is wrong is told at once."""
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._probe import Answer
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.modules.release_smoke import smoke
 from fakes import fails, good
 from fakes_host import SETTINGS, Host

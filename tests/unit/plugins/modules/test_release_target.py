@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils import _scram
-from ansible_collections.fairlead.fastapi.plugins.module_utils._errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._schema import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import scram
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
 from fakes import IMAGE, digest_of, fails, good
 from fakes_database import BACKUP, migration
@@ -70,7 +70,7 @@ def test_the_site_must_fit_the_release_to_go_back_to(host: Host, target: dict[st
 def test_a_password_that_was_changed_since_is_not_brought_back(host: Host, check_mode: bool) -> None:
     host.serves("v1", secrets={"database_password": "the-old-one", "other": "a"})
     host.serves("v2", secrets={"database_password": "the-new-one", "other": "b"})
-    host.database.verifiers = [_scram.verifier("the-new-one")]
+    host.database.verifiers = [scram.verifier("the-new-one")]
     before = host.files()
     with fails("ROLLBACK_SECRETS") as caught:
         choose(host.stage(check_mode=check_mode))

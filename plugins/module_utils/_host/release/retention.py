@@ -1,0 +1,30 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is kept for rollbacks, and what goes: by record, never by tag."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import prunable, unneeded_images
+
+
+def has_prunable(ledger: Ledger, live: Optional[str], keep: int) -> bool:
+    """Tell whether `prune` would make room."""
+    return bool(prunable(ledger.releases, live, keep)) or any(map(docker.has_image, unneeded_images(ledger.releases)))
+
+
+def prune(paths: AppPaths, ledger: Ledger, live: Optional[str], keep: int) -> List[str]:
+    """Remove releases that no rollback needs, and images that no release needs; return the ids of the former."""
+    gone = prunable(ledger.releases, live, keep)
+    for release in gone:
+        remove_release(paths, release)
+        ledger.get(release)["status"] = "pruned"
+        ledger.save()
+    for image in unneeded_images(ledger.releases):
+        docker.remove_image(image)
+    return gone

@@ -1,0 +1,120 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs on a host compared with what was recorded; values are never shown."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge as _edge
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle, dotenv
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, route_text
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
+
+# Where provisioning notes the files that it wrote, as `sha256sum` does; the proxy's also apart for each app's site.
+RECORDED = "recorded.sha256"
+
+
+@dataclass
+class Drift:
+    """Sentences on what differs.
+
+    Args:
+        of_release: a deploy of the same tag mends these: it makes the release anew.
+        of_host: provisioning mends these.
+    """
+
+    of_release: List[str] = field(default_factory=list)
+    of_host: List[str] = field(default_factory=list)
+
+    @property
+    def all(self) -> List[str]:
+        return self.of_release + self.of_host
+
+
+def findings(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> Drift:
+    """Compare route, bundle, container, environment, edge and data services with their records."""
+    edge = paths.config_root / "edge"
+    records = (edge / RECORDED, edge / f"recorded-{paths.app}.sha256", paths.home / "data" / RECORDED)
+    host = [sentence for record in records for sentence in _changed_files(record)]
+    host += _services(_edge.PROJECT) + _services(f"{paths.app}-data")
+    if route_text(paths) is None and not any(record["status"] == "live" for record in ledger.releases):
+        return Drift(of_host=host)  # nothing was ever live
+    return Drift(_route(paths, ledger, live) or _release(paths, ledger, str(live)), host)
+
+
+def edited(paths: AppPaths, release: Candidate) -> List[str]:
+    """Return what was changed by hand in a release's bundle."""
+    changes = _changes(release.record.get("files", {}), bundle.checksums(paths.bundle(release.id)))
+    return [f"{paths.bundle(release.id)}/{name} was {how}" for name, how in changes]
+
+
+def _route(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> List[str]:
+    if route_text(paths) is None:
+        return ["the route is missing"]
+    if live is None:
+        return [f"the route says {route_text(paths)!r}, which is no release's id"]
+    if not bundle.has_record(paths, live):
+        return [f"{paths.bundle(live)} is damaged or gone, which {live} runs from"]
+    if find(ledger.releases, live) is None:
+        return [f"the route names {live}, which is not in the record of releases"]
+    return []
+
+
+def _release(paths: AppPaths, ledger: Ledger, live: str) -> List[str]:
+    release = Candidate(paths, live)
+    found = edited(paths, release)
+    container = release.container()
+    if container is None:
+        return [*found, f"the container of {live} is gone"]
+    if container["Config"]["Image"] != release.image:
+        found.append(f"the container of {live} runs {container['Config']['Image']} instead of {release.image}")
+    recorded = ledger.get(live).get("container")
+    if recorded and recorded != container["Id"]:
+        found.append(f"the container of {live} is another one than the one that was put into service")
+    return found + _environment(paths, live, container)
+
+
+def _changes(recorded: Mapping[str, str], present: Mapping[str, str]) -> List[Any]:
+    """Return pairs of a file's name and what happened to it."""
+    names = sorted({*recorded, *present})
+    how = {name: "added" if name not in recorded else "removed" if name not in present else "edited" for name in names}
+    return [(name, how[name]) for name in names if recorded.get(name) != present.get(name)]
+
+
+def _environment(paths: AppPaths, live: str, container: Dict[str, Any]) -> List[str]:
+    file = paths.bundle(live) / bundle.ENVIRONMENT
+    wanted = dotenv.parse(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    has = dict(entry.partition("=")[::2] for entry in container["Config"].get("Env") or [])
+    differing = sorted(name for name, value in wanted.items() if has.get(name) != value)
+    return [f"in the container of {live}, these variables differ from its bundle: {', '.join(differing)}"] if differing else []
+
+
+def _changed_files(recorded: Path) -> List[str]:
+    """Compare files with the checksums that provisioning noted."""
+    found = []
+    for line in recorded.read_text(encoding="utf-8").splitlines() if recorded.is_file() else []:
+        checksum, _, name = line.partition("  ")
+        file = Path(name)
+        if not file.is_file():
+            found.append(f"{name} was removed")
+        elif hashlib.sha256(file.read_bytes()).hexdigest() != checksum:
+            found.append(f"{name} was edited")
+    return found
+
+
+def _services(project: str) -> List[str]:
+    """Look whether what provisioning started still runs and is healthy."""
+    found = []
+    for container in docker.project_containers(project):
+        state = container["State"]
+        health = (state.get("Health") or {}).get("Status")
+        if not state["Running"] or health == "unhealthy":
+            found.append(f"{container['Name'].lstrip('/')} is {state['Status'] if not state['Running'] else health}")
+    return found

@@ -1,0 +1,238 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The journal of the current or last run on a host, which is the right to release as well."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import (
+    Stored,
+    previous_of,
+    read_state,
+    set_aside,
+    write_state,
+)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+
+# What a run does on a host, in order.  A phase means that this is done; MIGRATING alone that it was begun.
+PHASES = ("PLANNED", "PREPARED", "BACKED_UP", "MIGRATING", "MIGRATED", "STARTED", "READY", "SWITCHED", "BAKED", "COMMITTED")
+# Begun only where an exclusive volume is handed over, between MIGRATED and STARTED: the live release is stopped before the new one starts.
+STOPPING = "STOPPING"
+# How a run ends: its release is live, was cleared away, or was live for a moment and put back.
+ENDS = ("COMMITTED", "ABORTED", "REVERTED")
+KEYS = ("run", "owner", "action", "release", "from", "phase", "phases", "since", "boot", "expires", "until", "code", "message")
+# How long a stage waits for the lock of one that is just ending.
+LOCK_SECONDS = 1.0
+POLL_SECONDS = 0.1
+
+Entry = Dict[str, Any]
+
+
+class Journal:
+    """One run's way through its phases.
+
+    While a stage runs, a lock on the app's directory protects it; the kernel frees it when the process ends, however it ends.
+    Between two stages the unfinished journal is a lease: no other run may begin until it expires.  Nobody has to remove either.
+
+    Args:
+        paths: the app's files.
+        run: id of this run of the playbook.
+        owner: who runs it, for messages.
+        lease_seconds: how long the lease lasts between two stages.
+        wait_seconds: how long to wait for another run that is at work.
+    """
+
+    def __init__(self, paths: AppPaths, run: str, owner: str, lease_seconds: float, wait_seconds: float = 0.0) -> None:
+        self._home = paths.home
+        self._path = paths.journal
+        self._app = paths.app
+        self._run = run
+        self._owner = owner
+        self._lease_seconds = lease_seconds
+        self._wait_seconds = wait_seconds
+
+    @contextmanager
+    def lock(self) -> Iterator[str]:
+        """Hold the lock of a running stage, once no other run has the right to release; yields for whom it was waited.
+
+        A lease may belong to a controller that died.  So it is waited for until it expires, or until its run goes on.
+
+        Raises:
+            ReleaseError: LOCKED when another run is at work, and does not end while it is waited for.
+        """
+        # The directory itself is what is locked: no file to create, so check mode can ask as well.
+        handle = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY)
+        began = time.monotonic()
+        try:
+            holder = self.unfinished()
+            self._acquire(handle, began + self._wait_seconds)
+            yield self._waited_for(holder, time.monotonic() - began)
+        finally:
+            os.close(handle)
+
+    def read(self) -> Stored:
+        """Return what the journal says, whoever wrote it."""
+        return read_state(self._path, KEYS)
+
+    def unfinished(self) -> Optional[Entry]:
+        """Return the journal of a run that was not ended, or None.  Call with the lock held."""
+        entry = self.read().body
+        return entry if entry and entry["phase"] not in ENDS else None
+
+    def is_mine(self) -> bool:
+        """Tell whether this run is the one that is unfinished here."""
+        return self._mine() is not None
+
+    def begin(self, action: str, live: Optional[str]) -> None:
+        """Begin a run.  Call with the lock held, when what an earlier one left is cleared away."""
+        since = now()
+        self._write(
+            {
+                "run": self._run,
+                "owner": self._owner,
+                "action": action,
+                "release": None,
+                "from": live,
+                "phase": PHASES[0],
+                "phases": [{"phase": PHASES[0], "at": since}],
+                "since": since,
+                "boot": boot_id(),
+                "expires": None,
+                "until": None,
+                "code": None,
+                "message": None,
+            }
+        )
+
+    def resume(self) -> None:
+        """Go on in a later stage.  Call with the lock held.
+
+        Raises:
+            ReleaseError: LEASE_LOST when another run began meanwhile.
+        """
+        entry = self._mine()
+        if entry is None:
+            raise ReleaseError(
+                "LEASE_LOST",
+                "this run no longer holds the right to release: it paused too long between two stages, and another run began",
+                "look at playbooks/status.yml, then deploy again",
+            )
+        self._write({**entry, "expires": None, "until": None, "boot": boot_id()})
+
+    def enter(self, phase: str, release: Optional[str] = None) -> None:
+        """Write down that a phase is reached, and the release as soon as it has an id."""
+        entry = self._mine()
+        if entry is not None:
+            phases = [*entry["phases"], {"phase": phase, "at": now()}]
+            self._write({**entry, "phase": phase, "phases": phases, "release": release or entry["release"]})
+
+    def pause(self) -> None:
+        """End a stage; the lease protects the run until its next one."""
+        entry = self._mine()
+        if entry is not None:
+            self._write({**entry, "expires": time.monotonic() + self._lease_seconds, "until": now(self._lease_seconds)})
+
+    def fail(self, code: str, message: str) -> None:
+        """Write down why the run failed.  It has no lease from now on."""
+        entry = self._mine()
+        if entry is not None:
+            self._write({**entry, "code": code, "message": message, "expires": None})
+
+    def end(self, entry: Optional[Entry], outcome: str) -> None:
+        """End a run, this one or one that died."""
+        entry = entry or self.unfinished()
+        if entry is not None and entry["phase"] not in ENDS:
+            phases = [*entry["phases"], {"phase": outcome, "at": now()}]
+            self._write({**entry, "phase": outcome, "phases": phases, "expires": None, "until": None})
+
+    def _mine(self) -> Optional[Entry]:
+        entry = self.unfinished()
+        return entry if entry and entry["run"] == self._run else None
+
+    def mend(self) -> str:
+        """Put the copy before it in the place of a damaged journal, and tell the damage; empty when there is none."""
+        stored = self.read()
+        if stored.damage:
+            set_aside(self._path)
+            if stored.body is None:
+                set_aside(previous_of(self._path))
+            else:
+                self._write(stored.body)
+        return stored.damage
+
+    def _write(self, entry: Entry) -> None:
+        write_state(self._path, entry)
+
+    def _lease_of_other(self) -> Optional[Entry]:
+        """Return the journal of another run whose lease is in force.
+
+        Monotonic time, which a wrong clock cannot bend, starts anew with each boot.
+        """
+        entry = self.unfinished()
+        if entry is None or entry["run"] == self._run or entry["expires"] is None or entry["boot"] != boot_id():
+            return None
+        return entry if entry["expires"] > time.monotonic() else None
+
+    def _acquire(self, handle: int, deadline: float) -> None:
+        while True:
+            self._await_lease(deadline)
+            self._flock(handle, deadline)
+            # The one whose stage ended meanwhile may go on.
+            held = self._lease_of_other()
+            if held is None:
+                return
+            fcntl.flock(handle, fcntl.LOCK_UN)
+            self._refuse(held, deadline)
+
+    def _await_lease(self, deadline: float) -> None:
+        first = held = self._lease_of_other()
+        while held is not None:
+            if held != first:
+                self._refuse(held, deadline)
+            time.sleep(POLL_SECONDS)
+            held = self._lease_of_other()
+
+    def _flock(self, handle: int, deadline: float) -> None:
+        deadline = max(deadline, time.monotonic() + LOCK_SECONDS)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._refuse(self.unfinished() or {}, deadline)
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
+    def _refuse(self, holder: Entry, deadline: float) -> None:
+        """Give up, unless there is time left to wait."""
+        if time.monotonic() < deadline:
+            return
+        waited = f"; it was waited for {self._wait_seconds:g} s" if self._wait_seconds else ""
+        raise ReleaseError(
+            "LOCKED",
+            f"{holder.get('owner', 'another run')} is releasing {self._app} here since {holder.get('since', 'a moment ago')}"
+            f" (run {holder.get('run', 'unknown')}, {holder.get('phase', 'beginning')}){waited}",
+            "wait for that run to end, or have this one wait for it: -e lock_wait=300 (seconds);"
+            " if it is dead, the host ends its stage by itself, and the next run clears up after it",
+        )
+
+    def _waited_for(self, holder: Optional[Entry], seconds: float) -> str:
+        """Say for whom it was waited, and what became of that run; empty when nobody had to wait."""
+        if seconds <= LOCK_SECONDS:
+            return ""
+        who = f"{holder['action']} of {holder['owner']} (run {holder['run']}, since {holder['since']})" if holder else "another run"
+        entry = self.read().body
+        ended = entry is not None and holder is not None and entry["run"] == holder["run"] and entry["phase"] in ENDS
+        return f"WAITED: {seconds:.0f} s for the {who}, which {'ended as ' + entry['phase'] if entry and ended else 'did not finish'}"
+
+
+def boot_id() -> str:
+    """Return what tells one boot of this host from the next."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -1,0 +1,205 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an earlier run left behind, completed or cleared away, and damaged records mended.  Private to this collection.
+
+A run that fails and a run that dies are cleared up by the same code; what is live is decided by the route alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from typing import List
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import remove_logins
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, remove_release, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, route_text, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import STOPPING, Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
+
+INTERRUPTED = "INTERRUPTED"
+
+
+def recover(paths: AppPaths, journal: Journal, ledger: Ledger) -> List[str]:
+    """Bring the host to a state between two runs, and tell what had to be done; nothing is written where there is nothing to do.
+
+    Call with the lock held.
+    """
+    told = _damage(journal, ledger) + _repair_route(paths, ledger)
+    entry = journal.unfinished()
+    if entry is not None:
+        told.append(_settle(paths, journal, ledger, entry))
+        paths.handover.unlink(missing_ok=True)
+    live = read_route(paths)
+    if live and find(ledger.releases, live) and ledger.get(live)["status"] != "live":
+        ledger.mark_live(live)
+    for record in ledger.releases:
+        if record["status"] == "prepared" and record["id"] != live:
+            discard(paths, ledger, record["id"], INTERRUPTED)
+    for release in docker.running_releases(paths.app):
+        if release != live:
+            told.append(f"RECOVERED: {release} was running and is not live; it was stopped")
+            _stop_or_remove(paths, ledger, release)
+    if ledger.damage:
+        ledger.save()
+    _remove_temporary(paths)
+    return told
+
+
+def clear_away(paths: AppPaths, journal: Journal, reason: str) -> None:
+    """End a run that failed: its release goes, unless users have it.  Then the next run completes it."""
+    entry = journal.unfinished()
+    if entry is None or (entry["release"] is not None and entry["release"] == read_route(paths)):
+        return
+    _abandon(paths, journal, Ledger(paths), entry, reason)
+
+
+def discard(paths: AppPaths, ledger: Ledger, release: str, reason: str) -> None:
+    """Take away a release that is not live: one that never served goes altogether, an earlier one is only stopped."""
+    record = find(ledger.releases, release)
+    if record is not None and record["status"] != "prepared":
+        stop_release(paths.app, release)
+        return
+    remove_release(paths, release)
+    if record is not None:
+        record.update(status="failed", reason=reason)
+        ledger.save()
+
+
+def _damage(journal: Journal, ledger: Ledger) -> List[str]:
+    damages = filter(None, (ledger.damage, journal.mend()))
+    return [f"STATE_REBUILT: {damage}; it was rebuilt from what is on the host, and kept as *.corrupt-<n>" for damage in damages]
+
+
+def _repair_route(paths: AppPaths, ledger: Ledger) -> List[str]:
+    """Have the route name a release that is there."""
+    said = route_text(paths)
+    live = read_route(paths)
+    if live and (has_record(paths, live) or docker.containers(paths.app, live)):
+        return []  # also where its bundle is damaged: what users have is never taken away for that
+    served = [r for r in ledger.releases if r["status"] in ("live", "kept") and has_record(paths, r["id"])]
+    last = next((r["id"] for r in served if r["status"] == "live"), None)
+    if last:
+        Candidate(paths, last).start()
+    else:
+        last = next((r["id"] for r in reversed(served) if _serves(paths, r["id"])), None)
+    if last is None:
+        return []  # nothing ever served here, or nothing that still can
+    write_route(paths, last)
+    was = "missing" if said is None else f"{said[:40]!r}, which is no release here"
+    return [f"RECOVERED: the route was {was}; it names {last} again"]
+
+
+def _settle(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry) -> str:
+    """Complete or clear away a run that was not ended, and tell it."""
+    release = entry["release"]
+    said = f"RECOVERED: run {entry['run']} of {entry['owner']} ended at {entry['phase']}"
+    if release is None or release != read_route(paths):
+        _abandon(paths, journal, ledger, entry, entry["code"] or INTERRUPTED)
+        again = f"; {entry['from']}, which had been stopped for it, was started again" if _stopped_old(entry) else ""
+        return f"{said}; {release or 'it'} never went live and was cleared away{again}"
+    problem = _complete(paths, ledger, release)
+    if not problem:
+        journal.end(entry, "COMMITTED")
+        return f"{said}; {release} is live and was completed"
+    before = entry["from"]
+    if not has_record(paths, before) or not _takes_over(paths, entry, before):
+        journal.end(entry, "COMMITTED")
+        return f"{said}; {release} is live, does not answer ({problem}), and there is none to go back to"
+    write_route(paths, before)
+    ledger.mark_live(before)
+    _abandon(paths, journal, ledger, entry, entry["code"] or INTERRUPTED)
+    return f"{said}; {release} does not answer ({problem}), so {before} was put back"
+
+
+def _abandon(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry, reason: str) -> None:
+    if any(phase["phase"] == "MIGRATING" for phase in entry["phases"]):
+        _end_migration(paths)
+    if entry["release"] is not None:
+        discard(paths, ledger, entry["release"], reason)
+    if _stopped_old(entry):
+        # When it cannot be started, the release that is deployed next takes its place all the same.
+        with contextlib.suppress(ReleaseError):
+            handover.start_again(paths, entry["from"])
+    was_live = any(phase["phase"] == "SWITCHED" for phase in entry["phases"])
+    journal.end(entry, "REVERTED" if was_live else "ABORTED")
+
+
+def _stopped_old(entry: Entry) -> bool:
+    """Tell whether a run may have stopped the live release, because only one of the two may run."""
+    return any(phase["phase"] == STOPPING for phase in entry["phases"])
+
+
+def _takes_over(paths: AppPaths, entry: Entry, before: str) -> bool:
+    """Have the release before serve in place of one that does not answer; where only one may run, the other one is stopped first."""
+    if not _stopped_old(entry):
+        return _serves(paths, before)
+    stop_release(paths.app, entry["release"])
+    if _serves(paths, before):
+        return True
+    stop_release(paths.app, before)
+    with contextlib.suppress(ReleaseError):
+        Candidate(paths, entry["release"]).start()
+    return False
+
+
+def _end_migration(paths: AppPaths) -> None:
+    """End what may still run of a migration: its container, then its sessions at the server."""
+    for container in docker.containers(paths.app):
+        if container["Config"]["Labels"].get("com.docker.compose.oneoff") == "True":
+            docker.remove(container["Id"])
+    database = find_database(paths)
+    if database is not None:
+        # When it does not answer, it ends the sessions of clients that are gone by itself.
+        with contextlib.suppress(ReleaseError):
+            database.end_migrations()
+
+
+def _complete(paths: AppPaths, ledger: Ledger, release: str) -> str:
+    """Finish what the switch began; return what is wrong when the release does not answer."""
+    if not has_record(paths, release):
+        return ""  # its bundle was damaged since: nothing can be asked, and users keep it
+    candidate = Candidate(paths, release)
+    try:
+        answer = candidate.await_ready()
+    except ReleaseError as error:
+        return error.what
+    candidate.keep_running()
+    ledger.get(release)["revision"] = answer.json().get("revision")
+    ledger.mark_live(release)
+    return ""
+
+
+def _serves(paths: AppPaths, release: str) -> bool:
+    candidate = Candidate(paths, release)
+    try:
+        candidate.start()
+        candidate.await_ready()
+    except ReleaseError:
+        return False
+    return True
+
+
+def _stop_or_remove(paths: AppPaths, ledger: Ledger, release: str) -> None:
+    if find(ledger.releases, release) is None:
+        remove_release(paths, release)
+    else:
+        stop_release(paths.app, release, settings_of(paths, release))
+
+
+def _remove_temporary(paths: AppPaths) -> None:
+    """Remove files that a process was writing when it was killed; the lock says that none is."""
+    for file in [*paths.home.glob(".*.*"), *paths.route.parent.glob(".route.*")]:
+        file.unlink(missing_ok=True)
+    for directory in paths.releases.glob(".*.new"):
+        shutil.rmtree(directory, ignore_errors=True)
+    remove_logins(paths)
+    store.clear_partial(paths)

@@ -1,0 +1,217 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the modules of all stages share: options, lock and journal, the shape of results and failures."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Registry
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import recovery
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import (
+    ReleaseError,
+    explain,
+    presentable,
+    printable_in,
+    redact,
+)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
+
+Result = Dict[str, Any]
+
+# Between two stages only the controller works; this covers a slow one and bounds the wait after a dead one.
+LEASE_SECONDS = 15
+NICE = 5
+
+APP_OPTION: Dict[str, Any] = {"app": {"type": "str", "required": True}}
+STAGE_OPTIONS: Dict[str, Any] = {
+    **APP_OPTION,
+    "run": {"type": "str", "required": True},
+    "owner": {"type": "str", "required": True},
+    "lease_seconds": {"type": "float", "default": LEASE_SECONDS},
+    "lock_wait": {"type": "float", "default": 0.0},
+}
+RELEASE_OPTION: Dict[str, Any] = {"release": {"type": "str", "required": True}}
+BEGIN_OPTIONS: Dict[str, Any] = {
+    **STAGE_OPTIONS,
+    "registry_username": {"type": "str", "default": ""},
+    "registry_password": {"type": "str", "default": "", "no_log": True},
+    "controller_clock": {"type": "float"},
+    "settings": {"type": "dict", "required": True},
+}
+
+
+class Stage:
+    """One run of a stage on one host.
+
+    Args:
+        module: its options tell the app, the run and the owner.
+    """
+
+    def __init__(self, module: AnsibleModule) -> None:
+        p = module.params
+        self.params: Dict[str, Any] = p
+        self.check_mode: bool = module.check_mode
+        self.paths = AppPaths(p["app"])
+        self.steps = Steps()
+        lease, wait = p.get("lease_seconds", LEASE_SECONDS), p.get("lock_wait", 0.0)
+        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), lease, wait)
+        self.warnings: List[str] = []
+        # What was found of an earlier run that died, and what was done about it.
+        self.told: List[str] = []
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the host's lock for this app; what fails meanwhile ends this run and clears its release away.
+
+        Raises:
+            ReleaseError: NOT_PROVISIONED, or LOCKED when another run is at work.
+        """
+        require_directories(self.paths)
+        with self.journal.lock() as waited:
+            self.warnings += [waited] if waited else []
+            try:
+                yield
+            except ReleaseError as error:
+                if not self.check_mode:
+                    self._fail(error)
+                raise
+
+    def await_turn(self) -> None:
+        """Wait for another run, where that was asked for, before anything is looked at that it may change.
+
+        Raises:
+            ReleaseError: NOT_PROVISIONED, or LOCKED when the other run does not end in time.
+        """
+        if self.params.get("lock_wait"):
+            require_directories(self.paths)
+            with self.steps.step("wait"), self.journal.lock() as waited:
+                self.warnings += [waited] if waited else []
+
+    def recover(self) -> Ledger:
+        """Clear up after an earlier run that died, and return the ledger.  Call with the lock held."""
+        ledger = Ledger(self.paths)
+        with self.steps.step("recover") as step:
+            self.told = step["told"] = recovery.recover(self.paths, self.journal, ledger)
+        self.warnings += self.told
+        return ledger
+
+    def resume(self) -> Ledger:
+        """Go on in a later stage of the same run, and return the ledger.  Call with the lock held."""
+        self.journal.resume()
+        return Ledger(self.paths)
+
+    def registry(self, image: str) -> Registry:
+        """Return the registry that an image is at, with the credentials given."""
+        p = self.params
+        return Registry(p["app"], image, p["registry_username"], p["registry_password"], float(p["settings"]["pull_seconds"]))
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the secrets of the release that this stage is about."""
+        return redact(text, self._secrets())
+
+    def message(self, error: ReleaseError) -> str:
+        """Return what people read: what happened, what serves now, what to do, evidence; without secrets."""
+        return explain(error, serving(self.paths), self._secrets())
+
+    def _fail(self, error: ReleaseError) -> None:
+        # Before the release goes, so that its secrets are still known.
+        error.message = self.message(error)
+        # On a full disk, or without an engine, what cannot be done now is done by the next run.
+        with contextlib.suppress(ReleaseError):
+            self.journal.fail(error.code, error.message)
+        with contextlib.suppress(ReleaseError):
+            if self.journal.is_mine():
+                recovery.clear_away(self.paths, self.journal, error.code)
+
+    def _secrets(self) -> List[str]:
+        given = [value for name in ("secrets", "migrate_secrets") for value in (self.params.get(name) or {}).values()]
+        given.append(self.params.get("registry_password"))
+        secrets = [str(value) for value in given if value is not None]  # YAML may have made a number of one
+        for release in (self.params.get("release"), self._journalled()):
+            if release and self.paths.bundle(release).is_dir():
+                secrets += bundle.read_secrets(self.paths, release).values()
+        return secrets
+
+    def _journalled(self) -> Optional[str]:
+        try:
+            entry = self.journal.read().body
+        except ReleaseError:
+            return None  # of another version; that is what the message says
+        return entry["release"] if entry else None
+
+
+def brief(record: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    """Return what later stages and people need to know of a ledger record."""
+    if record is None:
+        return None
+    keys = ("id", "tag", "image", "digest", "revision", "previous", "live_at", "status", "reason")
+    return {key: record.get(key) for key in keys}
+
+
+def serving(paths: AppPaths) -> str:
+    """Say which release users get now: what the proxy answers, not only what is on record."""
+    live = read_route(paths)
+    if live is None:
+        return "nothing (no release is live here)"
+    try:
+        record = find(Ledger(paths).releases, live)
+    except ReleaseError:
+        record = None
+    named = f"{live} ({record['image']}:{record['tag']})" if record else live
+    problems = unreached(paths, live)
+    return f"{named} by the record, but users do not reach it: {'; '.join(problems)}" if problems else named
+
+
+def unreached(paths: AppPaths, live: str) -> List[str]:
+    """Ask at each of the app's names as users do, and say where it is not the live release that answers.
+
+    During maintenance users get the page on purpose, and of a damaged bundle it is not known what to ask.
+    """
+    if paths.maintenance.is_file() or not bundle.has_record(paths, live):
+        return []
+    settings = bundle.read_record(paths, live)["settings"]
+    return edge.unreached(settings, site.hosts(paths, settings), live)
+
+
+def failure(error: ReleaseError, stage: Stage) -> Result:
+    """Return the failed result of a stage."""
+    return {
+        "msg": error.message or stage.message(error),
+        "code": error.code,
+        "serving": serving(stage.paths),
+        "steps": stage.steps.done,
+    }
+
+
+def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:
+    """Run a stage as an Ansible module."""
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    # Users of the live release go first where the host is short of CPU; containers are not affected, only our own work.
+    os.nice(NICE)
+    stage = Stage(module)
+    try:
+        result = work(stage)
+    except ReleaseError as error:
+        _warn(module, stage)
+        module.fail_json(**printable_in(failure(error, stage)))
+    _warn(module, stage)
+    result["steps"] = stage.steps.done
+    # The SQL of a plan is judged on the controller, where another character may be another statement.
+    module.exit_json(**{key: value if key == "plan" else printable_in(value) for key, value in result.items()})
+
+
+def _warn(module: AnsibleModule, stage: Stage) -> None:
+    for warning in stage.warnings:
+        module.warn(presentable(stage.redact(warning)))

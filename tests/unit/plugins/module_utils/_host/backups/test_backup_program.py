@@ -1,0 +1,75 @@
+"""What the timer runs: backed up, few kept, copied, and told."""
+
+import json
+
+import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, drill, offsite, outcomes, program, restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from fakes_backup import DATABASE, day, made, manifest
+
+
+@pytest.fixture
+def scheduled(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> AppPaths:
+    """A host where backups succeed and go off it."""
+    folder = outcomes.settings_file(paths).parent
+    folder.mkdir()
+    outcomes.settings_file(paths).write_text('{"keep": 1, "oldest_hours": 50, "restic": {"repository": "/repo", "keep": {"daily": 2}}}')
+    (folder / "restic_environment.json").write_text('{"AWS_SECRET_ACCESS_KEY": "hidden-key"}')
+    (folder / "restic_password").write_text("hidden-word")
+    monkeypatch.setattr(restore, "find_database", lambda _: DATABASE)
+    monkeypatch.setattr(backup, "take", lambda paths, _, kind: manifest(made(paths, day(9), kind)))
+    monkeypatch.setattr(offsite.Offsite, "copy", lambda *_: None)
+    return paths
+
+
+def test_a_scheduled_backup_is_kept_few_and_copied(scheduled: AppPaths) -> None:
+    made(scheduled, day(1))
+    told = program.back_up(scheduled)
+    assert (told["ok"], told["id"], told["removed"], told["offsite"]) == (True, day(9), [day(1)], "/repo")
+    assert outcomes.outcomes(scheduled)["offsite"]["backup"] == day(9)
+
+
+def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(self: offsite.Offsite, *_: object) -> None:
+        raise self._failed(["backup"], "failed with exit code 1", "Fatal: hidden-key is wrong\nand hidden-word")
+
+    monkeypatch.setattr(offsite.Offsite, "copy", copy)
+    made(scheduled, day(1))
+    told = program.back_up(scheduled)
+    assert (told["ok"], told["removed"], told["offsite"]) == (False, [day(1)], None)
+    assert told["failures"][0]["details"] == ["Fatal: ******** is wrong", "and ********"]
+    assert "OFFSITE_FAILED" in (outcomes.problem(scheduled) or "")
+    outcomes.settings_file(scheduled).write_text('{"keep": 1, "oldest_hours": 50, "restic": null}')
+    assert program.back_up(scheduled)["ok"]
+    assert "OFFSITE_FAILED" not in (outcomes.problem(scheduled) or "")
+
+
+def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def prove(_: AppPaths) -> dict[str, object]:
+        if broken:
+            raise ReleaseError("DRILL_FAILED", "the backup was not proved", "do not rely on it")
+        return {"backup": day(1), "rows": 3, "manifest": {"tables": {}}}
+
+    monkeypatch.setattr(drill, "prove", prove)
+    monkeypatch.setattr(program, "AppPaths", lambda _: scheduled)
+    broken = True
+    assert program.main(["--app", "shop", "--drill"]) == 0, "before the first backup there is nothing to prove"
+    made(scheduled, day(1))
+    capsys.readouterr()
+    assert program.main(["--app", "shop", "--drill"]) == 1
+    assert "DRILL_FAILED" in capsys.readouterr().out
+    broken = False
+    assert program.main(["--app", "shop", "--drill"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"app": "shop", "ok": True, "failures": [], "backup": day(1), "rows": 3}
+
+
+def test_without_a_database_it_fails_and_says_so(
+    scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(restore, "find_database", lambda _: None)
+    monkeypatch.setattr(program, "AppPaths", lambda _: scheduled)
+    scheduled.backups.mkdir()
+    assert program.main(["--app", "shop"]) == 1
+    assert "DB_UNREACHABLE" in capsys.readouterr().out
+    assert "DB_UNREACHABLE" in (outcomes.problem(scheduled) or "")
