@@ -49,8 +49,9 @@ code:
 
 import ast
 import importlib.util
-from pathlib import Path
-from typing import Any, Dict, List
+from importlib.machinery import ModuleSpec
+from pathlib import Path, PurePosixPath
+from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import program
@@ -61,24 +62,30 @@ PACKAGE = "ansible_collections.fairlead.fastapi.plugins.module_utils"
 
 
 def imported(source: str) -> List[str]:
-    """Return the modules of this collection that a source imports, by their names in `PACKAGE`."""
+    """Return the modules of this collection that a source imports, by their full names."""
     found = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
-            found.append(str(node.module).rpartition(".")[2])
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
+            within = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [name for name in within if _spec(name)] or [str(node.module)]
     return found
 
 
+def _spec(name: str) -> Optional[ModuleSpec]:
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # what would have it is a module itself, and no package
+        return None
+
+
 def sources() -> Dict[str, str]:
-    """Return the program and all that it imports of this collection, by name."""
+    """Return the program and all that it imports of this collection, by full name."""
     found: Dict[str, str] = {}
-    wanted = [program.__name__.rpartition(".")[2]]
+    wanted = [program.__name__]
     while wanted:
         name = wanted.pop()
         if name not in found:
-            spec = importlib.util.find_spec(f"{PACKAGE}.{name}")
+            spec = _spec(name)
             # From the archive that Ansible brought them in.
             loader: Any = spec.loader if spec else None
             found[name] = loader.get_data(spec.origin if spec else "").decode("utf-8")
@@ -88,11 +95,10 @@ def sources() -> Dict[str, str]:
 
 def files() -> Dict[str, str]:
     """Return what each file shall hold, by its path below the directory."""
-    *parents, last = PACKAGE.split(".")
-    folders = ["/".join([*parents, last][:depth]) for depth in range(1, len(parents) + 2)]
+    wanted = {f"{name.replace('.', '/')}.py": source for name, source in sources().items()}
     # Packages, because without __init__.py one of an Ansible that is installed on the host would come first.
-    wanted = {f"{folder}/__init__.py": "" for folder in folders}
-    return {**wanted, **{f"{folders[-1]}/{name}.py": source for name, source in sources().items()}}
+    folders = {str(folder) for name in wanted for folder in PurePosixPath(name).parents if folder.name}
+    return {**{f"{folder}/__init__.py": "" for folder in folders}, **wanted}
 
 
 def install(directory: Path, check_mode: bool) -> Dict[str, Any]:

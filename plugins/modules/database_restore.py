@@ -133,10 +133,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres im
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
 
 OPTIONS = {**STAGE_OPTIONS, **{name: {"type": "str", "default": ""} for name in ("backup", "installation", "into")}}
 # Names that need no quotes.

@@ -121,6 +121,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.da
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle, difference, has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record, find, image_of, release_id
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
@@ -128,7 +129,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import BEGIN_OPTIONS, Result, Stage, brief, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record, find, image_of, release_id
 
 OPTIONS = {
     **BEGIN_OPTIONS,

@@ -64,19 +64,19 @@ serving:
 import time
 from typing import List, Optional
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import ready_warning
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.access import require_access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.handover import Handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import ready_warning
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record
 
 # The route is read with each request, so the edge sends requests to the new release at once; this bounds a busy host.
 VERIFY_SECONDS = 10.0

@@ -101,9 +101,11 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import outcomes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find, rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
@@ -114,8 +116,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflig
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import APP_OPTION, Result, Stage, brief, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import killed_problem
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find, rollback_target
 
 
 def status(stage: Stage) -> Result:

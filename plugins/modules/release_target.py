@@ -82,12 +82,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.da
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import rotation
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_secrets
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record, find, rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift, preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import BEGIN_OPTIONS, Result, Stage, brief, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record, find, rollback_target
 
 OPTIONS = {
     **BEGIN_OPTIONS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple, Union
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import ELSEWHERE
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.postgres import ELSEWHERE
 
 SCHEMES = ("postgresql", "postgres")
 EXAMPLE = "postgresql://role:password@host:5432/name"

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.shown import shown
 
 WILDCARD = "*."
 # Accepted for uniqueness by (name, path); serving an app below another path is not supported.
 ROOT = "/"
 KEYS = frozenset({"name", "redirect", "path"})
+_HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 Domain = Dict[str, Any]
 
@@ -41,9 +43,16 @@ def redirected(domains: Iterable[Domain]) -> List[str]:
     return [d["name"] for d in domains if d["redirect"] and not d["name"].startswith(WILDCARD)]
 
 
+def host_name_problem(domain: object) -> Optional[str]:
+    """Say why `domain` cannot be served; None when it can."""
+    if isinstance(domain, str) and _HOST_NAME.fullmatch(domain):
+        return None
+    return f"{shown(domain)} is not a host name (lower case, without scheme, port or path)"
+
+
 def domain_problem(domain: object) -> Optional[str]:
     """Say what is wrong with `app_domain`; an empty one is not set."""
-    return None if domain in ("", None) else rules.domain_problem(domain)
+    return None if domain in ("", None) else host_name_problem(domain)
 
 
 def problem(domains: object) -> Optional[str]:
@@ -65,7 +74,7 @@ def problem(domains: object) -> Optional[str]:
 def _entry_problems(domain: Mapping[str, Any]) -> List[str]:
     name, path = domain["name"], domain.get("path") or ROOT
     whole = name[len(WILDCARD) :] if isinstance(name, str) and name.startswith(WILDCARD) else name
-    found = rules.domain_problem(whole)
+    found = host_name_problem(whole)
     found = found and found.replace(repr(whole), repr(name), 1)
     wrong_path = f"{name!r}: path {path!r} is not supported, only '/' is: give the app a name of its own" if path != ROOT else None
     unknown = sorted(str(key) for key in domain if key not in KEYS)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Remote
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE, Responses
 from fakes_database import FakeAlembic, FakeDatabase
 
 APP = "shop"

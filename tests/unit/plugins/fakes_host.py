@@ -13,11 +13,11 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.docker import LASTING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import Migration
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import PHASES, Entry, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.domains import normalised
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import Record
 from fakes import APP, IMAGE, Answers, FakeEdge, FakeEngine, container, digest_of
 from fakes_database import BACKUP, FakeDatabase
 

@@ -10,13 +10,15 @@ from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Opt
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs import (
     edge_rules,
+    rules,
     services,
     spelling,
+    time_limits,
     types,
     units,
     volume_rules,
 )
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import address, credentials, domains, limits, rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import address, credentials, domains
 
 Rule = Callable[[object], Optional[str]]
 
@@ -138,7 +140,7 @@ def broken_rules(values: Mapping[str, Any], options: Mapping[str, Any]) -> List[
     problems += domains.combination_problems(values, options)
     if values.get("db_backup_restic_repository") and not values.get("db_backup_restic_password"):
         problems.append(f"db_backup_restic_repository is set and db_backup_restic_password is not: set it {services.FROM_VAULT}")
-    return problems + [f"{problem}: set them in your inventory (group_vars/all/main.yml)" for problem in limits.chain_problems(numbers)]
+    return problems + [f"{problem}: set them {services.INVENTORY}" for problem in time_limits.chain_problems(numbers)]
 
 
 def _exposed(values: Mapping[str, Any]) -> List[str]:

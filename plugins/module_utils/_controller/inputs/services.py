@@ -7,8 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, List, Mapping, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import READER
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import SUPERUSER
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.postgres import READER, SUPERUSER
 
 INVENTORY = "in your inventory (group_vars/all/main.yml)"
 FROM_VAULT = "from the vault (group_vars/all/vault.yml of your inventory)"

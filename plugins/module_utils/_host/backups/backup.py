@@ -19,13 +19,13 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.lis
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.store import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, sync_directory
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import NOT_STARTED, Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE
 
 DUMP_SECONDS = 6 * 3600.0
 LIST_SECONDS = 600.0

@@ -18,13 +18,13 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.sto
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes, volume_copy, volume_tree
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes.app_volumes import AppVolume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE
 
 SERVICE_LABEL = "com.docker.compose.service"
 RESTORE = "restore"

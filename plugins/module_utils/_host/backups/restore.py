@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, census, outcomes, store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import DESK, Database, find_database
@@ -24,7 +25,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.da
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.dump import failed, restore_dump
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import identifier, literal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE
 
 # The server itself waits up to 5 s for sessions that are just ending, at each of two databases.
 SWAP_SECONDS = 30.0

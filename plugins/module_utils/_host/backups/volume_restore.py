@@ -20,6 +20,7 @@ from typing import Any, Iterator, List, Mapping
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.store import alone, free_bytes, volume_archive
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
@@ -28,7 +29,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.led
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes, volume_copy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes.app_volumes import AppVolume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE
 
 # Beside a volume's own directory, in the directory that the engine keeps for it: no container sees them.
 RESTORE, BEFORE = "fairlead-restore-", "fairlead-before-"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Dict, Iterable, List, Optional
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import Responses, certificate_warning
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import (
     Listener,
     unverified_context,
@@ -20,7 +21,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe 
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import domains
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import Responses, certificate_warning
 
 PROJECT = "edge"
 # One line of JSON with a status for each answer of an app's site; the proxy moves a full file aside and begins another.

@@ -12,9 +12,9 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import release_number
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import domains as _domains
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import release_number
 
 EDGE = Path("/etc/fairlead/edge")
 SUFFIX = ".caddy"

@@ -19,7 +19,43 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Listener
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import pull_error_code, registry_of
+
+
+def registry_of(image: str) -> str:
+    """Return the name under which Docker knows the credentials for `image`: its host, or Docker Hub's old address."""
+    host, slash, _ = image.partition("/")
+    named = bool(slash) and ("." in host or ":" in host or host == "localhost")
+    return host if named and host != "docker.io" else "https://index.docker.io/v1/"
+
+
+_PULL_ERRORS = (
+    ("DISK_SPACE", ("no space left",)),
+    ("REGISTRY_AUTH", ("unauthorized", "authentication required", "access denied", "denied:", "no basic auth")),
+    ("IMAGE_NOT_FOUND", ("manifest unknown", "not found", "repository name not known")),
+    (
+        "REGISTRY_UNREACHABLE",
+        (
+            "connection refused",
+            "no such host",
+            "x509",
+            "timeout",
+            "deadline exceeded",
+            "eof",
+            "connection reset",
+            "no route",
+        ),
+    ),
+)
+
+
+def pull_error_code(stderr: str) -> str:
+    """Return the failure code for what `docker pull` printed; PULL_FAILED when nothing matches."""
+    text = stderr.lower()
+    for code, signs in _PULL_ERRORS:
+        if any(sign in text for sign in signs):
+            return code
+    return "PULL_FAILED"
+
 
 # In memory: credentials never lie on a disk.
 LOGIN_DIRECTORY = Path("/run")

@@ -21,6 +21,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import literal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.postgres import ELSEWHERE, READER
 
 SERVICE = "postgres"
 MIGRATOR_LABEL = "fairlead.migrator"
@@ -40,11 +41,8 @@ START_PAUSE_SECONDS = 0.5
 SESSION_NAME = "fairlead "
 # Locks of this kind belong to one database; any number that others do not use will do.
 MIGRATION_LOCK = int.from_bytes(hashlib.sha256(b"fairlead.fastapi migration").digest()[:8], "big", signed=True)
-ELSEWHERE = "/run/fairlead"
 # Questions about the server itself are asked in this database, where neither the app nor its migrations can be.
 DESK = "postgres"
-# Made by provisioning: a member of the role that owns the schema, who sees all rows.
-READER = "fairlead_reader"
 # Whatever a database's owner has set for sessions in it: names mean PostgreSQL's own functions and operators, quotes are quotes.
 ADMIN_OPTIONS = "-c search_path=pg_catalog -c standard_conforming_strings=on"
 # Rows as CSV on standard output; the first error ends it.

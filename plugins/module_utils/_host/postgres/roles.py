@@ -9,11 +9,10 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import scram
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import READER
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import identifier, literal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.postgres import READER, SUPERUSER
 
-SUPERUSER = "postgres"
 ATTRIBUTES = frozenset({"LOGIN", "INHERIT"})
 _ATTRIBUTES = "LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {}"
 # Dumps and counts what belongs to the migrator, also where a table shows its owner only some of its rows. It has no password.

@@ -20,10 +20,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
     write_json,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import RELEASE_ID
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.placeholder import placeholder
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import credentials
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import RELEASE_ID
 
 COMPOSE = "compose.yaml"
 ENVIRONMENT = "app.env"

@@ -11,6 +11,7 @@ from typing import Any, Dict, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener, verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
@@ -27,7 +28,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.rea
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import killed_problem
 
 SERVICE = "api"
 PROBE_INTERVAL = 0.1

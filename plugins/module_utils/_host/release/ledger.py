@@ -10,8 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import read_state, set_aside, write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import (
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import (
     RELEASE_ID,
     Record,
     find,
@@ -19,6 +18,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules imp
     release_id,
     release_number,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 # How many releases stay in the record when their files are gone.
 HISTORY = 100

@@ -9,8 +9,8 @@ from typing import List, Optional
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import prunable, unneeded_images
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import prunable, unneeded_images
 
 
 def has_prunable(ledger: Ledger, live: Optional[str], keep: int) -> bool:

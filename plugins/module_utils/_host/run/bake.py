@@ -8,18 +8,18 @@ import time
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import (
+    Responses,
+    errors_problem,
+    killed_problem,
+    memory_warning,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.readiness import hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import (
-    Responses,
-    errors_problem,
-    killed_problem,
-    memory_warning,
-)
 
 INTERVAL = 0.25
 # One slow answer of a busy host is no failure.

@@ -14,8 +14,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle, dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, route_text
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
 
 # Where provisioning notes the files that it wrote, as `sha256sum` does; the proxy's also apart for each app's site.
 RECORDED = "recorded.sha256"

@@ -12,13 +12,13 @@ from typing import Iterator, List, Optional, Sequence
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.failure import migration_error_code
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import migration_error_code
 
 SHOWN_LINES = 20
 # Between two tries the app's queries, which queued up behind the migration, are served.

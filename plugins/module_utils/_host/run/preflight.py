@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import limits
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site as _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import limits
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 EDGE_SECONDS = 3.0

@@ -19,11 +19,11 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.regi
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, remove_release, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, route_text, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import STOPPING, Entry, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
 
 INTERRUPTED = "INTERRUPTED"
 

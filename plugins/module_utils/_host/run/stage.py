@@ -15,6 +15,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Registry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import recovery
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
@@ -26,7 +27,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
     printable_in,
     redact,
 )
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import find
 
 Result = Dict[str, Any]
 

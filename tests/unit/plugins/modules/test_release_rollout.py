@@ -6,10 +6,10 @@ import os
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import ledger as _ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
 from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
 from fakes import BUSY, fails, good, service

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.modules.release_status import status
 from fakes import BUSY, container, fails, good
 from fakes_host import SETTINGS, Host

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs import units
 
-ROLES = Path(__file__).parents[4] / "roles"
+ROLES = Path(__file__).parents[6] / "roles"
 
 
 def options() -> dict[str, dict[str, Any]]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import Responses
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

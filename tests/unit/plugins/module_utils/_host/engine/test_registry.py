@@ -198,3 +198,43 @@ def test_credentials_of_a_pull_that_was_killed_go_with_the_next_run(logins: Path
         "fairlead-registry-shopping.abc",
         "other",
     ]
+
+
+ENGINE_SAID = "Error response from daemon: "
+
+
+@pytest.mark.parametrize(
+    ("stderr", "code"),
+    [
+        ("manifest for registry.lab:5000/shop/api:v9 not found: manifest unknown: manifest unknown", "IMAGE_NOT_FOUND"),
+        ("name unknown: repository name not known to registry", "IMAGE_NOT_FOUND"),
+        ('Head "https://registry.lab:5000/v2/shop/api/manifests/v1": no basic auth credentials', "REGISTRY_AUTH"),
+        ('Head "https://r/v2/x/manifests/v1": unauthorized: authentication required', "REGISTRY_AUTH"),
+        ("pull access denied for acme/shop, repository does not exist or may require 'docker login'", "REGISTRY_AUTH"),
+        ('Get "https://registry.lab:5000/v2/": dial tcp 172.20.0.2:5000: connect: connection refused', "REGISTRY_UNREACHABLE"),
+        ('Get "https://nowhere.lab/v2/": dial tcp: lookup nowhere.lab: no such host', "REGISTRY_UNREACHABLE"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "REGISTRY_UNREACHABLE"),
+        ('Get "https://r/v2/": net/http: TLS handshake timeout', "REGISTRY_UNREACHABLE"),
+        ("net/http: request canceled (Client.Timeout exceeded while awaiting headers)", "REGISTRY_UNREACHABLE"),
+        ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device", "DISK_SPACE"),
+        ("toomanyrequests: You have reached your pull rate limit", "PULL_FAILED"),
+        ("", "PULL_FAILED"),
+    ],
+)
+def test_pull_error_code(stderr: str, code: str) -> None:
+    assert _registry.pull_error_code(ENGINE_SAID + stderr) == code
+
+
+@pytest.mark.parametrize(
+    ("image", "registry"),
+    [
+        ("registry.lab:5000/shop/api", "registry.lab:5000"),
+        ("ghcr.io/acme/shop", "ghcr.io"),
+        ("localhost/shop", "localhost"),
+        ("acme/shop", "https://index.docker.io/v1/"),
+        ("shop", "https://index.docker.io/v1/"),
+        ("docker.io/acme/shop", "https://index.docker.io/v1/"),
+    ],
+)
+def test_where_credentials_belong(image: str, registry: str) -> None:
+    assert _registry.registry_of(image) == registry

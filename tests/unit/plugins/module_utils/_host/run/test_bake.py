@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE, Responses
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import INTERVAL, Bake
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import MEGABYTE, Responses
 from fakes import APP, BUSY, fails, good
 from fakes_host import SETTINGS, Host
 from fakes_proc import Proc

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Mapping, Optional
+from typing import Optional
 
 MEGABYTE = 1024 * 1024
 # An image of an interpreter and its packages has some ten thousand files.
@@ -24,26 +24,6 @@ READY_SHARE = 0.75
 FEWEST_REQUESTS = 20
 # A certificate with less of its life left than this should have been renewed: authorities renew at a third.
 LIFE_LEFT = 0.2
-
-# The second must be longer than the first; else it cuts what the first one promised.
-CHAIN = (
-    ("app_release_request_seconds", "app_release_worker_grace_seconds"),
-    ("app_release_worker_grace_seconds", "app_release_stop_grace_seconds"),
-    ("app_release_drain_seconds", "app_release_stop_grace_seconds"),
-)
-
-
-def chain_problems(seconds: Mapping[str, float]) -> List[str]:
-    """Say which time limits contradict each other.
-
-    Args:
-        seconds: the limits of `CHAIN`, as far as they are set.
-    """
-    return [
-        f"{longer} ({seconds[longer]:g}) must be more than {shorter} ({seconds[shorter]:g}), or requests are cut at a deploy"
-        for shorter, longer in CHAIN
-        if shorter in seconds and longer in seconds and seconds[longer] <= seconds[shorter]
-    ]
 
 
 def disk_problem(free: int, wanted_megabytes: int, live_image: int, inodes: Optional[int]) -> Optional[str]:

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import rules as rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs import rules
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import domains
 
 Rule = Callable[[object], str | None]
 
 FIT: list[tuple[Rule, list[object]]] = [
     (rules.tag_problem, ["v1", "3f2c1ab", "1.2.3-rc.1", "2026_01_31", "_x", "V1", "latest-1", "a" * 128]),
     (rules.app_name_problem, ["shop", "a", "shop-2", "s" * 30]),
-    (rules.domain_problem, ["shop.example.com", "localhost", "a-b.c", "xn--bcher-kva.example", "1.example.com"]),
+    (domains.host_name_problem, ["shop.example.com", "localhost", "a-b.c", "xn--bcher-kva.example", "1.example.com"]),
     (rules.image_problem, ["shop", "acme/shop", "registry.lab:5000/shop/api", "ghcr.io/a/b_c/d--e", "localhost/x"]),
     (rules.identity_problem, ["none", "header:X-Release", "json:release"]),
     (rules.user_problem, ["10001:20001", "0:0"]),
@@ -63,7 +64,7 @@ UNFIT: list[tuple[Rule, list[tuple[Any, str]]]] = [
         ],
     ),
     (
-        rules.domain_problem,
+        domains.host_name_problem,
         [(bad, "not a host name") for bad in ("", "https://a.b", "a.b:443", "a.b/x", "A.b", "-a.b", "a..b", "a b", 1)]
         + [("a" * 254, "not a host name")],
     ),
@@ -105,43 +106,3 @@ def test_unfit(rule: Rule, value: object, why: str) -> None:
     assert problem is not None
     assert why in problem
     assert len(problem) < 250, "a message must stay readable, whatever was given"
-
-
-ENGINE_SAID = "Error response from daemon: "
-
-
-@pytest.mark.parametrize(
-    ("stderr", "code"),
-    [
-        ("manifest for registry.lab:5000/shop/api:v9 not found: manifest unknown: manifest unknown", "IMAGE_NOT_FOUND"),
-        ("name unknown: repository name not known to registry", "IMAGE_NOT_FOUND"),
-        ('Head "https://registry.lab:5000/v2/shop/api/manifests/v1": no basic auth credentials', "REGISTRY_AUTH"),
-        ('Head "https://r/v2/x/manifests/v1": unauthorized: authentication required', "REGISTRY_AUTH"),
-        ("pull access denied for acme/shop, repository does not exist or may require 'docker login'", "REGISTRY_AUTH"),
-        ('Get "https://registry.lab:5000/v2/": dial tcp 172.20.0.2:5000: connect: connection refused', "REGISTRY_UNREACHABLE"),
-        ('Get "https://nowhere.lab/v2/": dial tcp: lookup nowhere.lab: no such host', "REGISTRY_UNREACHABLE"),
-        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "REGISTRY_UNREACHABLE"),
-        ('Get "https://r/v2/": net/http: TLS handshake timeout', "REGISTRY_UNREACHABLE"),
-        ("net/http: request canceled (Client.Timeout exceeded while awaiting headers)", "REGISTRY_UNREACHABLE"),
-        ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device", "DISK_SPACE"),
-        ("toomanyrequests: You have reached your pull rate limit", "PULL_FAILED"),
-        ("", "PULL_FAILED"),
-    ],
-)
-def test_pull_error_code(stderr: str, code: str) -> None:
-    assert rules.pull_error_code(ENGINE_SAID + stderr) == code
-
-
-@pytest.mark.parametrize(
-    ("image", "registry"),
-    [
-        ("registry.lab:5000/shop/api", "registry.lab:5000"),
-        ("ghcr.io/acme/shop", "ghcr.io"),
-        ("localhost/shop", "localhost"),
-        ("acme/shop", "https://index.docker.io/v1/"),
-        ("shop", "https://index.docker.io/v1/"),
-        ("docker.io/acme/shop", "https://index.docker.io/v1/"),
-    ],
-)
-def test_where_credentials_belong(image: str, registry: str) -> None:
-    assert rules.registry_of(image) == registry

@@ -1,14 +1,13 @@
 """What is enough, near enough or too much."""
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.limits import (
-    CHAIN,
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs.time_limits import CHAIN, chain_problems
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import (
     FIRST_MEMORY,
     INODES,
     MEGABYTE,
     Responses,
     certificate_warning,
-    chain_problems,
     clock_warning,
     disk_problem,
     errors_problem,

@@ -1,7 +1,7 @@
 """What rollback and retention decide from the record of releases."""
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.rules import (
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import (
     Record,
     kept_ids,
     prunable,
