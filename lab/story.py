@@ -22,6 +22,8 @@ from lab.timings import timed
 PLAY_SECONDS = 900
 # Whether stories that repeat themselves do so as often as was promised, or as often as fits into every run of the tests.
 THOROUGH = os.environ.get("FAIRLEAD_THOROUGH") == "1"
+# Parts of provisioning, which take a fraction of the time: the proxy with the app's site, and the data services.
+PROXY_ONLY, DATA_ONLY = ("--tags", "edge_proxy"), ("--tags", "data_services")
 EDGE_AUTHORITY = "/var/lib/fairlead-edge/data/caddy/pki/authorities/local/root.crt"
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lab import inventory, paths
-from lab.story import THOROUGH, App, Play
+from lab.story import DATA_ONLY, THOROUGH, App, Play
 
 ALPINE, VECTOR = "postgres:17-alpine", "pgvector/pgvector:pg17"
 # An app that is asked for nothing that needs a database.
@@ -61,7 +61,7 @@ def test_data_is_not_given_to_a_server_that_sorts_otherwise() -> None:
     app = on(ALPINE)
     app.on_host("docker", "pull", "--quiet", "postgres:17")
     before = app.fingerprint()
-    play = app.play("provision", data_services_postgres_image="postgres:17").failed_with("CONFIG")
+    play = app.play("provision", *DATA_ONLY, data_services_postgres_image="postgres:17").failed_with("CONFIG")
     assert "belongs to user 70:70" in play.output
     assert app.fingerprint() == before
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.story import App, Play
+from lab.story import DATA_ONLY, App, Play
 
 OLD, NEW = "postgres:15", "postgres:17"
 ROWS = 40
@@ -21,7 +21,7 @@ def rows(app: App) -> None:
 )
 def test_an_image_of_another_major_is_refused(app: App) -> None:
     before = app.fingerprint()
-    play = app.play("provision", data_services_postgres_image=NEW).failed_with("PG_MAJOR_UPGRADE")
+    play = app.play("provision", *DATA_ONLY, data_services_postgres_image=NEW).failed_with("PG_MAJOR_UPGRADE")
     assert "playbooks/upgrade_postgres.yml -e data_services_postgres_image=postgres:17" in play.output
     assert app.fingerprint() == before
     serves(app, major="15")

@@ -15,7 +15,7 @@ import yaml
 from lab import links, paths
 from lab.__main__ import certificate
 from lab.hosts import BOOT_SECONDS
-from lab.story import App
+from lab.story import PROXY_ONLY, App
 
 VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "vars" / "main.yml").read_text())
 PROXY = "edge-caddy-1"
@@ -149,7 +149,7 @@ def test_a_proxy_without_the_mount_is_mended_by_provisioning(app: App) -> None:
     # Where /run is a shared mount, it starts over the empty directory; elsewhere the engine refuses to start it.
     app.host.run(["docker", "restart", PROXY])
     eventually(lambda: not is_served(app))
-    app.play("provision").succeeded()
+    app.play("provision", *PROXY_ONLY).succeeded()
     eventually(lambda: app.get("/health")[0] == 200)
     assert app.play("provision").succeeded().changed == 0
     app.assert_tidy()
@@ -225,7 +225,7 @@ def test_a_restart_of_the_engine_stops_no_container_and_cuts_no_answer(app: App)
 )
 def test_a_setting_that_the_proxy_refuses_is_not_written(app: App) -> None:
     before = app.fingerprint()
-    play = app.play("provision", edge_proxy_acme_email="two words").failed_with("PROXY_CONFIG")
+    play = app.play("provision", *PROXY_ONLY, edge_proxy_acme_email="two words").failed_with("PROXY_CONFIG")
     assert "email" in play.output and "Error: " in play.output
     assert app.fingerprint() == before
     app.assert_tidy()
@@ -238,7 +238,7 @@ def test_a_port_that_another_program_has_is_left_to_it(app: App) -> None:
         pid = app.on_host("systemctl", "show", "--property=MainPID", "--value", "squatter").strip()
         eventually(lambda: app.host.run(["curl", "--silent", "--fail", f"http://127.0.0.1:{FOREIGN_PORT}/"]).returncode == 0)
         before = app.fingerprint()
-        play = app.play("provision", edge_proxy_https_port=FOREIGN_PORT).failed_with("PORT_IN_USE")
+        play = app.play("provision", *PROXY_ONLY, edge_proxy_https_port=FOREIGN_PORT).failed_with("PORT_IN_USE")
         assert f"port {FOREIGN_PORT} of {app.host.name} is used by python3 (pid {pid})" in play.output
         assert app.fingerprint() == before
     finally:
@@ -280,7 +280,7 @@ def test_a_proxy_that_fails_at_each_start_is_told_as_such(app: App) -> None:
         deploy = app.deploy("v2").failed_with("PROXY_DOWN")
         assert f"Serving now: {app.live} " in deploy.output and "by the record, but users do not reach it" in deploy.output
         # Its own ports are no conflict, although the engine opens and closes them all the time.
-        provision = app.play("provision").failed_with("PROXY_CONFIG")
+        provision = app.play("provision", *PROXY_ONLY).failed_with("PROXY_CONFIG")
         assert "other.caddy" in provision.output and "what is on this host already" in provision.output
     finally:
         app.on_host("rm", "/etc/fairlead/edge/sites/other.caddy")
@@ -363,13 +363,13 @@ def test_back_to_a_release_on_the_socket(app: App) -> None:
 def test_a_key_of_another_certificate_is_refused(app: App) -> None:
     before = app.fingerprint()
     other = f"{{{{ lookup('ansible.builtin.file', '{paths.REGISTRY / 'tls.key'}') }}}}"
-    play = app.play("provision", edge_proxy_tls_key=other, **SHAPE).failed_with("PROXY_CONFIG")
+    play = app.play("provision", *PROXY_ONLY, edge_proxy_tls_key=other, **SHAPE).failed_with("PROXY_CONFIG")
     assert "private key does not match public key" in play.output and "PRIVATE KEY---" not in play.output
     assert app.fingerprint() == before
 
 
 def test_what_was_provisioned_is_on_record(app: App) -> None:
-    app.play("provision").succeeded()  # with the app's own variables again
+    app.play("provision", *PROXY_ONLY).succeeded()  # with the app's own variables again
     edge, data = "/opt/fairlead/edge", "/opt/fairlead/edge-story/data"
     for record in (f"{edge}/recorded.sha256", f"{edge}/recorded-edge-story.sha256", f"{data}/recorded.sha256"):
         app.on_host("sha256sum", "--check", "--strict", "--quiet", record)
@@ -385,7 +385,7 @@ def give_certificate(app: App, days: float, names: Sequence[str] = ("edge-story.
     """Issue a certificate and provision the host with it, and with more variables. Returns it as PEM."""
     folder = paths.STATE / "edge-story"
     certificate(names, days, folder)
-    app.play("provision", **variables).succeeded()
+    app.play("provision", *PROXY_ONLY, **variables).succeeded()
     return (folder / "tls.crt").read_text()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lab import links
 from lab.probe import Report
-from lab.story import THOROUGH, App
+from lab.story import PROXY_ONLY, THOROUGH, App
 from lab.websocket import WebSocket, WebSocketClosed
 
 RATE = 40
@@ -98,9 +98,9 @@ def test_users_notice_nothing_of_a_neighbour(user: App, other: App) -> None:
         ("deployed again", lambda: other.deploy("v2").succeeded(), 0),
         ("broken", lambda: other.deploy("crashing").failed_with("APP_EXIT"), 0),
         ("rolled back", lambda: other.rollback().succeeded(), 0),
-        ("given another domain", lambda: other.play("provision", app_domain="moved.lab").succeeded(), 1),
-        ("provisioned again", lambda: other.play("provision", app_domain="moved.lab").succeeded(), 0),
-        ("given its domain back", lambda: other.play("provision").succeeded(), 1),
+        ("given another domain", lambda: other.play("provision", *PROXY_ONLY, app_domain="moved.lab").succeeded(), 1),
+        ("provisioned again", lambda: other.play("provision", *PROXY_ONLY, app_domain="moved.lab").succeeded(), 0),
+        ("given its domain back", lambda: other.play("provision", *PROXY_ONLY).succeeded(), 1),
     ]
     before = proxy(user)
     for what, deed, reloads in deeds:

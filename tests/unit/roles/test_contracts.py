@@ -139,3 +139,21 @@ def test_the_built_collection_carries_only_what_runs() -> None:
     shipped = {name for name in tracked if not any(fnmatch(name, pattern) for pattern in ignored)}
     assert shipped - {"galaxy.yml", "requirements.yml"} <= needed
     assert {"meta", "plugins", "roles", "playbooks"} <= shipped
+
+
+def test_each_part_of_provisioning_can_be_run_alone() -> None:
+    tags: dict[str, set[str]] = {}
+    for each in load(ROOT / "playbooks" / "provision.yml"):
+        for step in [*each.get("roles", []), *each.get("tasks", [])]:
+            role = step.get("role") or step["ansible.builtin.import_role"]["name"]
+            tags.setdefault(step["tags"], set()).add(role.rpartition(".")[2])
+    checks = tags.pop("always")
+    assert tags == {role: {role} for role in ROLES}
+    assert checks == {"app_release", "edge_proxy"}, "what is wrong is said whichever part is run"
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("roles/*/tasks/*.yml")), ids=lambda file: f"{file.parts[-3]}.{file.stem}")
+def test_what_is_included_belongs_to_its_role_alone_too(file: Path) -> None:
+    for task in load(file):
+        if "ansible.builtin.include_tasks" in task:
+            assert task["ansible.builtin.include_tasks"]["apply"] == {"tags": file.parts[-3]}
