@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
@@ -40,11 +40,11 @@ def look(packages: Sequence[str]) -> Found:
             "this host has no apt-get; only Debian and its relatives are supported; nothing was changed",
             "use a host with Debian 13, or another relative of Debian with Docker Engine 25.0 or newer",
         )
-    installed = installed_packages()
+    installed, held = installed_packages()
     told: Dict[str, Any] = {
         "packages": installed,
         "offered": candidates(run(["apt-cache", "policy", *sorted({*packages, *PRODUCTS})]).out),
-        "held": [name for name in run(["apt-mark", "showhold"]).out.split() if name in installed],
+        "held": held,
         "foreign": _foreign(installed),
         "daemon": read_daemon(),
     }
@@ -52,10 +52,13 @@ def look(packages: Sequence[str]) -> Found:
     return Found(**told, **(_engine(program) if program and not told["foreign"] else {}))
 
 
-def installed_packages() -> Dict[str, str]:
-    """Return the version of each installed package."""
-    shown = run(["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n"]).out
-    return {name: version for status, name, version in (line.split(" ", 2) for line in shown.splitlines()) if status == "installed"}
+def installed_packages() -> Tuple[Dict[str, str], List[str]]:
+    """Return the version of each installed package, and the names of those that are held."""
+    # One question for both: apt-mark takes half a second of CPU to say which are held.
+    shown = run(["dpkg-query", "--show", "--showformat=${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n"]).out
+    found = [line.split(" ", 3) for line in shown.splitlines()]
+    there = [(wanted, name, version) for status, wanted, name, version in found if status == "installed"]
+    return {name: version for _, name, version in there}, [name for wanted, name, _ in there if wanted == "hold"]
 
 
 def candidates(policy: str) -> Dict[str, str]:

@@ -57,10 +57,10 @@ def _image(container: Dict[str, Any]) -> str:
 
 
 def _packages() -> List[str]:
-    if shutil.which("apt-mark", path=engine_facts.PROGRAMS) is None:
+    if shutil.which("dpkg-query", path=engine_facts.PROGRAMS) is None:
         return []
-    held = [name for name in run(["apt-mark", "showhold"]).out.split() if name in PRODUCTS]
+    packages, held = engine_facts.installed_packages()
+    held = [name for name in held if name in PRODUCTS]
     if not held:
         return []
-    offered = engine_facts.candidates(run(["apt-cache", "policy", *held]).out)
-    return held_back(Found(packages=engine_facts.installed_packages(), offered=offered, held=held))
+    return held_back(Found(packages=packages, offered=engine_facts.candidates(run(["apt-cache", "policy", *held]).out), held=held))

@@ -67,7 +67,6 @@ class Programs:
         self.says = {
             "dpkg-query": packages,
             "apt-cache": POLICY,
-            "apt-mark": "iptables\ngone\n",
             "dockerd": "Docker version 26.1.5+dfsg1, build a72d7cd\n",
         }
         monkeypatch.setattr(shutil, "which", lambda name, path: f"/usr/bin/{name}" if name in names else None)
@@ -88,22 +87,22 @@ def test_no_relative_of_debian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_a_bare_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    Programs(monkeypatch, tmp_path, "apt-get", packages="installed iptables 1.8.11-2\nconfig-files docker.io 26.1.5\n")
+    Programs(monkeypatch, tmp_path, "apt-get", packages="installed hold iptables 1.8.11-2\nconfig-files hold docker.io 26.1.5\ninstalled install vim 9\n")
     found = engine_facts.look(["docker.io"])
-    assert (found.version, found.runs, found.packages) == (None, False, {"iptables": "1.8.11-2"})
+    assert (found.version, found.runs, found.packages) == (None, False, {"iptables": "1.8.11-2", "vim": "9"})
     assert list(found.held) == ["iptables"]
 
 
 @pytest.mark.parametrize(("package", "snap"), [("podman-docker", False), ("docker.io", True)])
 def test_what_only_looks_like_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, snap: bool) -> None:
-    Programs(monkeypatch, tmp_path, "apt-get", "dockerd", packages=f"installed {package} 5.4.2\n")
+    Programs(monkeypatch, tmp_path, "apt-get", "dockerd", packages=f"installed install {package} 5.4.2\n")
     if snap:
         engine_facts.SNAP.mkdir()
     assert ("Podman" in str(engine_facts.look([]).foreign), "snap" in str(engine_facts.look([]).foreign)) == (not snap, snap)
 
 
 def test_an_engine_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    Programs(monkeypatch, tmp_path, "apt-get", "dockerd", "docker", packages="installed docker-ce 5:28.1.1\n")
+    Programs(monkeypatch, tmp_path, "apt-get", "dockerd", "docker", packages="installed install docker-ce 5:28.1.1\n")
     engine_facts.PID.write_text("17")
     (tmp_path / "17").mkdir()
     (tmp_path / "17" / "cmdline").write_bytes(b"/usr/bin/dockerd\0--mtu=1400\0")
@@ -118,7 +117,7 @@ def test_an_engine_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 @pytest.mark.parametrize("started", [False, True])
 def test_an_engine_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: bool) -> None:
-    Programs(monkeypatch, tmp_path, "apt-get", "dockerd", "docker", packages="installed docker.io 26.1.5\n")
+    Programs(monkeypatch, tmp_path, "apt-get", "dockerd", "docker", packages="installed install docker.io 26.1.5\n")
     if started:
         engine_facts.PID.write_text("17")
         (tmp_path / "17").mkdir()

@@ -27,7 +27,7 @@ def host(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine.projects["edge"] = [runs("edge", "caddy", "caddy:2"), runs("edge", "debug", "debug:1")]
     monkeypatch.setattr(docker, "digests", lambda image: [OLD])
     monkeypatch.setattr(docker, "newer", lambda reference, present: "")
-    monkeypatch.setattr(updates, "run", lambda words: Finished(0, "", ""))
+    monkeypatch.setattr(engine_facts, "installed_packages", lambda: ({}, []))
     monkeypatch.setattr(shutil, "which", lambda name, path=None: f"/usr/bin/{name}")
     return engine
 
@@ -60,9 +60,9 @@ def test_an_answer_that_is_none_is_no_failure(host: FakeEngine, monkeypatch: pyt
 
 
 def test_held_packages_are_named_where_there_is_a_newer_one(host: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = {"apt-mark": "docker.io\ncontainerd\nvim\n", "apt-cache": POLICY}
-    monkeypatch.setattr(updates, "run", lambda command: Finished(0, words[command[0]], ""))
-    monkeypatch.setattr(engine_facts, "installed_packages", lambda: {"docker.io": "26.1.5", "containerd": "1.7"})
+    monkeypatch.setattr(updates, "run", lambda command: Finished(0, POLICY, ""))
+    installed = {"docker.io": "26.1.5", "containerd": "1.7", "vim": "9"}
+    monkeypatch.setattr(engine_facts, "installed_packages", lambda: (installed, list(installed)))
     (told,) = updates.available("shop")
     assert told.startswith("docker.io is held at 26.1.5 and 26.1.7 is there")
 
