@@ -10,6 +10,7 @@ from pathlib import Path
 from lab import authority, check, containers, external_database, hosts, images, inventory, network, paths, registry, releases
 from lab.docker import LABEL, LabError, docker
 from lab.removal import remove
+from lab.snapshot import have_live
 from lab.steps import note, step
 from lab.story import App
 
@@ -89,7 +90,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("host", nargs="?", default=hosts.DEFAULT, help="default: %(default)s")
     command = commands.add_parser("discard", help="take a host away")
     command.add_argument("host")
-    command = commands.add_parser("remove", help="take an app off a host; engine and proxy stay")
+    command = commands.add_parser("remove", help="take apps off a host; engine and proxy stay")
+    command.add_argument("apps", nargs="+", metavar="APP")
+    command.add_argument("--host", default=hosts.DEFAULT, help="default: %(default)s")
+    command = commands.add_parser("live", help="have v1 of an app live, as its first release; quick when that was so before")
     command.add_argument("app")
     command.add_argument("--host", default=hosts.DEFAULT, help="default: %(default)s")
     command = commands.add_parser("releases", help="build and push releases")
@@ -126,7 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "discard":
                 hosts.Host(options.host).discard()
             case "remove":
-                remove(App(options.app, options.host))
+                for app in options.apps:
+                    remove(App(app, options.host))
+            case "live":
+                have_live(App(options.app, options.host))
             case "releases":
                 releases.ensure(options.names)
             case "images":

@@ -11,13 +11,14 @@ docker rm --force --volumes "$1-data-postgres-upgrade" >/dev/null 2>&1
 # Volumes of an earlier major, which no Compose file names any more.
 docker volume ls --quiet --filter "label=com.docker.compose.project=$1-data" | xargs --no-run-if-empty docker volume rm >/dev/null
 docker volume ls --quiet --filter "label=fairlead.app=$1" | xargs --no-run-if-empty docker volume rm >/dev/null
-units=/etc/systemd/system/fairlead-backup-$1
-if [ -e "$units.timer" ]; then
-  systemctl disable --quiet --now "fairlead-backup-$1.timer"
-  systemctl stop "fairlead-backup-$1.service"
-  rm "$units.service" "$units.timer"
+for job in backup drill; do
+  units=fairlead-$job-$1
+  [ -e "/etc/systemd/system/$units.timer" ] || continue
+  systemctl disable --quiet --now "$units.timer"
+  systemctl stop "$units.service"
+  rm "/etc/systemd/system/$units.service" "/etc/systemd/system/$units.timer"
   systemctl daemon-reload
-fi
+done
 for entry in /etc/fairlead/mounts/"$1"-r*.fstab; do
   [ -e "$entry" ] || continue
   directory=$(cut -d' ' -f2 "$entry")

@@ -17,9 +17,9 @@ SAME = "the old release; nothing is changed"
 FOREIGN = {
     "app_image": "registry.lab:5000/foreign/api",
     "app_release_secrets_as": "environment",
-    "app_secrets": {"DATABASE_URL": "postgresql://check-mode:{{ vault_database_password }}@postgres:5432/check-mode"},
+    "app_secrets": {"DATABASE_URL": "postgresql://story:{{ vault_database_password }}@postgres:5432/story"},
     "app_release_migrate_secrets": {
-        "DATABASE_URL": "postgresql://check-mode_migrator:{{ vault_migrator_password }}@postgres:5432/check-mode"
+        "DATABASE_URL": "postgresql://story_migrator:{{ vault_migrator_password }}@postgres:5432/story"
     },
     "app_release_migrate_command": ["sh", "scripts/prestart.sh"],
 }

@@ -152,10 +152,10 @@ def test_nothing_of_the_host_is_within_reach(app: App, metadata: None) -> None:
         "UPDATE alembic_version SET version_num = version_num",
         "TRUNCATE items",
         "DROP TABLE items",
-        'SET ROLE "hostile-app_migrator"',
+        'SET ROLE "story_migrator"',
         "COPY items TO PROGRAM 'id'",
         "SELECT pg_read_file('/etc/passwd')",
-        'ALTER ROLE "hostile-app" CONNECTION LIMIT -1',
+        'ALTER ROLE "story" CONNECTION LIMIT -1',
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
     ],
 )

@@ -148,7 +148,7 @@ class Teller:
 @pytest.fixture(scope="session")
 def app() -> App:
     """The app with quick settings."""
-    return App("sequences", variables=QUICK)
+    return App("story", variables=QUICK)
 
 
 def manifests(app: App) -> list[str]:
