@@ -180,7 +180,7 @@ def untrue_ledger(releases: list[dict[str, Any]], facts: Facts) -> Iterator[str]
         yield f"I2: the ledger has {sorted(there)} as live or kept, but there are bundles of {sorted(facts.bundles)}"
     if extra := set(facts.sockets) - there:
         yield f"I3: directories for sockets of {sorted(extra)}, which are not kept"
-    digests = {record["id"]: f"{record['image']}@{record['digest']}" for record in releases}
+    digests = {record["id"]: f"{record['image']['repository']}@{record['image']['digest']}" for record in releases}
     for container in facts.containers:
         release, image = release_of(container), container["Config"]["Image"]
         if release not in there:

@@ -18,7 +18,8 @@ docker ps --quiet --filter "label=fairlead.app=$app" | xargs --no-run-if-empty d
 docker compose --progress quiet --project-name "$app-data" stop
 rm -rf "$folder"
 mkdir -p -m 0700 "$folder/volumes"
-for volume in $(docker volume ls --quiet --filter "label=com.docker.compose.project=$app-data"; docker volume ls --quiet --filter "label=fairlead.app=$app"); do
+volumes() { docker volume ls --quiet --filter "label=$1"; }
+for volume in $(volumes "com.docker.compose.project=$app-data"; volumes "fairlead.app=$app"); do
   tar --create --file "$folder/volumes/$volume" --directory "$(docker volume inspect --format '{{.Mountpoint}}' "$volume")" .
 done
 cd /

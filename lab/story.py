@@ -190,9 +190,9 @@ class App:
 
     @property
     def releases(self) -> dict[str, dict[str, Any]]:
-        """The ledger's records by id."""
+        """The ledger's records by id, with the tag and the digest of each image."""
         ledger = json.loads(self.on_host("cat", f"/opt/fairlead/{self.name}/ledger.json"))
-        return {record["id"]: record for record in ledger["releases"]}
+        return {record["id"]: {**record, **record["image"]} for record in ledger["releases"]}
 
     @property
     def journal(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import classes, squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 
 class ActionModule(ActionBase):
@@ -24,11 +25,12 @@ class ActionModule(ActionBase):
         wanted = boolean(arguments.pop("lint", True))
         plan = dict(arguments.get("plan") or {})
         try:
-            pending = classes.judge(plan.get("pending") or [], squawk.lint if wanted else None)
+            planned = map(Migration.from_dict, plan.get("pending") or [])
+            pending = classes.judge(planned, squawk.lint if wanted else None)
         except squawk.SquawkError as error:
             raise AnsibleActionFail(f"CONFIG: {error}", result={"code": "CONFIG"}) from error
         if pending:
-            arguments["plan"] = {**plan, "pending": pending}
+            arguments["plan"] = {**plan, "pending": [migration.as_dict() for migration in pending]}
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         if self._task.diff and pending:
             if result.get("failed"):  # Ansible shows no difference of what failed

@@ -261,8 +261,8 @@ def _problem(paths: AppPaths, manifest: Dict[str, Any]) -> List[str]:
     live = read_route(paths)
     if live is None or not has_record(paths, live):
         return []
-    record = find(Ledger(paths).releases, live) or {}
-    heads = (record.get("schema") or {}).get("heads") or []
+    release = find(Ledger(paths).releases, live)
+    heads = release.heads if release else []
     try:
         Candidate(paths, live).await_ready()
     except ReleaseError as error:

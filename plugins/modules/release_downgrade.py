@@ -64,7 +64,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import MigrationRun
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -79,7 +79,7 @@ def downgrade(stage: Stage) -> Result:
     with stage.lock():
         stage.resume()
         image = Candidate(stage.paths, wanted["by"]).for_migrations
-        migration = Migration(stage, image, find_database(stage.paths))
+        migration = MigrationRun(stage, image, find_database(stage.paths))
         with migration.alone(wanted["revision"]):
             migration.back_up(read_route(stage.paths))
             output = migration.run([*alembic_words(image.settings["migrate_command"]), "downgrade", wanted["to"]])

@@ -82,17 +82,21 @@ serving:
   type: str
 """
 
-from typing import Any, Dict, List
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as _schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import MigrationRun
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import CONTRACT, UNKNOWN, Migration
 
 # One slow answer tells nothing.
 ASKED = 3
@@ -108,25 +112,25 @@ OPTIONS = {
 
 def migrate(stage: Stage) -> Result:
     """Bring the database to what the release needs."""
-    plan = stage.params["plan"]
+    plan = Plan.from_dict(stage.params["plan"])
     with stage.lock():
         _gate(plan, stage.params["allow_contract"])
         if stage.check_mode:
-            return {"changed": True, "output": [], "migrations": _brief(plan["pending"]), "backup": None}
+            return {"changed": True, "output": [], "migrations": _told(plan.pending), "backup": None}
         ledger = stage.resume()
         release = Candidate(stage.paths, stage.params["release"])
-        migration = Migration(stage, release.for_migrations, find_database(stage.paths))
-        with migration.alone(plan["revision"]):
-            pending = plan["pending"] if migration.has_pending() else []
-            if pending and release.settings["migrate_backup"] and not plan["fresh"]:
+        migration = MigrationRun(stage, release.for_migrations, find_database(stage.paths))
+        with migration.alone(plan.revision):
+            pending = plan.pending if migration.has_pending() else []
+            if pending and release.settings["migrate_backup"] and not plan.fresh:
                 migration.back_up(read_route(stage.paths))
-            known = {"tool": plan["tool"], "from": plan["revision"], "backup": migration.backup_id}
+            planned = Schema(plan.tool, plan.heads, pending, plan.revision, migration.backup_id)
             if pending:
                 # Before it runs: were this process killed meanwhile, nobody would know how the database came to where it is.
-                ledger.note_schema(release.id, {**known, "heads": plan["heads"], "migrations": _brief(pending)})
+                ledger.note_schema(release.id, planned)
             output = migration.run(release.settings["migrate_command"] if pending else [], around=True)
             after = migration.revision()
-        schema = {**known, **_outcome(plan, pending, after, release.settings)}
+        schema = _reached(planned, plan, after, release.settings) if pending else planned
         if pending:
             ledger.note_schema(release.id, schema)
         _ask_live_release(stage)
@@ -135,44 +139,42 @@ def migrate(stage: Stage) -> Result:
         return {
             "changed": True,
             "output": [stage.redact(line) for line in output],
-            "migrations": schema["migrations"],
+            "migrations": _told(schema.migrations),
             "backup": migration.backup_id,
         }
 
 
-def _gate(plan: Dict[str, Any], allowed: bool) -> None:
-    contract = [migration for migration in plan["pending"] if migration["class"] == _schema.CONTRACT]
+def _gate(plan: Plan, allowed: bool) -> None:
+    contract = [migration for migration in plan.pending if migration.impact == CONTRACT]
     # An empty database has no release that could miss anything.
-    if not contract or allowed or plan["fresh"]:
+    if not contract or allowed or plan.fresh:
         return
     raise ReleaseError(
         "CONTRACT_BLOCKED",
-        f"{len(contract)} of {len(plan['pending'])} pending migrations take something away that the live release may still use",
+        f"{len(contract)} of {len(plan.pending)} pending migrations take something away that the live release may still use",
         "deploy a release that no longer uses it first; then this one with -e allow_contract=true",
         _schema.gate_lines(contract),
     )
 
 
-def _outcome(plan: Dict[str, Any], pending: List[Dict[str, Any]], after: List[str], settings: Dict[str, Any]) -> Dict[str, Any]:
-    """Return what the release was made for and what brought the database there."""
-    if not pending:
-        return {"heads": plan["heads"], "migrations": []}
-    if plan["tool"] != _schema.ALEMBIC or not plan["heads"]:
-        reached = [revision for revision in after if revision not in plan["revision"]]
-        unknown = {"down": plan["revision"], "title": "", "class": _schema.UNKNOWN, "findings": []}
-        return {"heads": after, "migrations": [{"revision": revision, **unknown} for revision in reached]}
-    if sorted(after) != sorted(plan["heads"]):
+def _reached(planned: Schema, plan: Plan, after: List[str], settings: Mapping[str, Any]) -> Schema:
+    """Return what the release was made for and what brought the database there, now that it is there."""
+    if plan.tool != _schema.ALEMBIC or not plan.heads:
+        reached = [revision for revision in after if revision not in plan.revision]
+        return replace(planned, heads=after, migrations=[Migration(name, tuple(plan.revision), impact=UNKNOWN) for name in reached])
+    if sorted(after) != sorted(plan.heads):
         raise ReleaseError(
             "MIGRATION_FAILED",
-            f"the migration ended without an error, but the database is at {described(after)} instead of {described(plan['heads'])}",
+            f"the migration ended without an error, but the database is at {described(after)} instead of {described(plan.heads)}",
             f"look at app_release_migrate_command, and at app_release_migrate_version_table, which is {settings['migrate_version_table']}: "
             "it must be what env.py has as version_table, with version_table_schema and a dot before it if env.py has that",
         )
-    return {"heads": plan["heads"], "migrations": _brief(pending)}
+    return planned
 
 
-def _brief(pending: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    return [{key: value for key, value in migration.items() if key != "sql"} for migration in pending]
+def _told(migrations: Sequence[Migration]) -> List[Dict[str, Any]]:
+    """Return migrations as the controller hands them to the hosts of a fleet, which record them as well."""
+    return [migration.recorded() for migration in migrations]
 
 
 def _ask_live_release(stage: Stage) -> None:

@@ -116,13 +116,14 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Remote
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan, make_plan
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, distance, is_script, known_migrations
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, distance, is_script
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle, difference, has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record, find, image_of, release_id
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find, known_migrations
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release, Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
@@ -193,34 +194,27 @@ def _plan(stage: Stage, ledger: Ledger, bundle: Bundle) -> Result:
     live = read_route(stage.paths)
     if _same(stage, ledger, bundle, live):
         return _unchanged(ledger, live)
-    record = {
-        "id": release_id(ledger.next),
-        "image": bundle.image,
-        "tag": bundle.tag,
-        "digest": bundle.digest,
-        "previous": live,
-    }
+    release = bundle.release(ledger.next_id, live)
     return {
         "changed": True,
         "unchanged": False,
-        "release": brief(record),
-        "plan": _look_ahead(stage, ledger, bundle, record).as_dict(),
+        "release": brief(release),
+        "plan": _look_ahead(stage, ledger, bundle, release).as_dict(),
         "diff": difference(stage.paths, live, bundle),
     }
 
 
-def _look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, record: Record) -> Plan:
+def _look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, release: Release) -> Plan:
     """Plan the migrations of a release that there will not be; nothing of it stays on the host."""
     fetched = stage.registry(bundle.image).pull(bundle.digest)
     try:
         _require_mapped(stage, bundle)
-        with bundle.staged(stage.paths, record["id"]) as directory:
-            title = f"{record['id']} ({bundle.image}:{bundle.tag})"
-            image = Image(f"{bundle.app}-{record['id']}", directory, title, image_of(record), bundle.settings)
+        with bundle.staged(stage.paths, release) as directory:
+            image = Image(f"{bundle.app}-{release.id}", directory, release.title, release.image.reference, bundle.settings)
             return _planned(stage, image, ledger)
     finally:
         if fetched:
-            docker.remove_image(image_of(record))
+            docker.remove_image(release.image.reference)
 
 
 def _planned(stage: Stage, image: Image, ledger: Ledger) -> Plan:
@@ -241,23 +235,24 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
         _require_mapped(stage, bundle)
     except ReleaseError:
         if step["pulled"]:
-            docker.remove_image(f"{bundle.image}@{bundle.digest}")
+            docker.remove_image(bundle.pinned.reference)
         raise
     with stage.steps.step("bundle"):
         changes = difference(stage.paths, live, bundle)
-        fields = {"image": bundle.image, "tag": bundle.tag, "digest": bundle.digest}
-        record = ledger.add(**fields, previous=live, owner=stage.params["owner"])
-        bundle.write(stage.paths, record["id"], live)
+        image_id = docker.image_id(bundle.pinned.reference)
+        release = bundle.release(ledger.next_id, live, image_id, stage.params["run"], stage.params["owner"])
+        ledger.add(release)
+        bundle.write(stage.paths, release)
         made = app_volumes.ensure(bundle.app, bundle.settings)
         had = settings_of(stage.paths, live) if live else None
         stage.warnings += app_volumes.warnings(bundle.app, made, bundle.settings, had)
-    stage.journal.enter("PREPARED", record["id"])
+    stage.journal.enter("PREPARED", release.id)
     with stage.steps.step("plan") as step:
-        image = Candidate(stage.paths, record["id"]).for_migrations
+        image = Candidate(stage.paths, release.id).for_migrations
         plan = _planned(stage, image, ledger)
-        step["pending"] = [migration["revision"] for migration in plan.pending]
-    ledger.note_schema(record["id"], {"tool": plan.tool, "heads": plan.heads, "migrations": []})
-    return {"changed": True, "unchanged": False, "release": brief(record), "plan": plan.as_dict(), "diff": changes}
+        step["pending"] = [migration.revision for migration in plan.pending]
+    ledger.note_schema(release.id, Schema(plan.tool, plan.heads))
+    return {"changed": True, "unchanged": False, "release": brief(release), "plan": plan.as_dict(), "diff": changes}
 
 
 def _require_mapped(stage: Stage, bundle: Bundle) -> None:
@@ -268,8 +263,7 @@ def _require_mapped(stage: Stage, bundle: Bundle) -> None:
     """
     live = read_route(stage.paths)
     running = Candidate(stage.paths, live).container() if has_record(stage.paths, live) and live else None
-    title = f"{bundle.image}:{bundle.tag}"
-    problem = app_volumes.unmapped_problem(title, f"{bundle.image}@{bundle.digest}", bundle.settings, running)
+    problem = app_volumes.unmapped_problem(bundle.pinned.label, bundle.pinned.reference, bundle.settings, running)
     if problem is not None:
         raise problem
 
@@ -278,14 +272,13 @@ def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
     settings = stage.params["settings"]
     retention.prune(stage.paths, ledger, live, int(settings["keep"]))
     running = find(ledger.releases, live)
-    still = preflight.disk(settings, image_of(running) if running else None)
+    still = preflight.disk(settings, running.image.reference if running else None)
     if still is not None:
         raise still
 
 
 def _unchanged(ledger: Ledger, live: Optional[str]) -> Result:
-    record: Optional[Record] = find(ledger.releases, live)
-    return {"changed": False, "unchanged": True, "release": brief(record), "plan": Plan().as_dict()}
+    return {"changed": False, "unchanged": True, "release": brief(find(ledger.releases, live)), "plan": Plan().as_dict()}
 
 
 def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> bool:
@@ -294,7 +287,7 @@ def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> 
         return False
     drift = _drift.findings(stage.paths, ledger, live)
     stage.warnings += [f"DRIFT: {finding}" for finding in drift.all]
-    if drift.of_release or read_record(stage.paths, live)["fingerprint"] != bundle.fingerprint():
+    if drift.of_release or read_record(stage.paths, live).release.config_hash != bundle.fingerprint():
         return False
     container = Candidate(stage.paths, live).container()
     lasting = container is not None and container["State"]["Running"] and docker.is_kept_running(container)
@@ -307,14 +300,14 @@ def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> 
 
 def _fits_database(stage: Stage, ledger: Ledger, live: str) -> bool:
     """Tell whether the database is what the live release needs; after a restore it may be behind."""
-    schema = ledger.get(live).get("schema") or {}
-    database = find_database(stage.paths) if schema.get("tool") == ALEMBIC else None
-    if database is None:
+    schema = ledger.get(live).schema
+    database = find_database(stage.paths) if schema and schema.tool == ALEMBIC else None
+    if schema is None or database is None:
         return True
     now = database.look(stage.params["settings"]["migrate_version_table"]).revision
-    if list(now) == schema.get("accepted"):
+    if list(now) == schema.accepted:
         return True  # on an operator's word, at a rollback
-    return distance(known_migrations(ledger.releases), schema["heads"], now).harmless
+    return distance(known_migrations(ledger.releases), schema.heads, now).harmless
 
 
 def _bundle(stage: Stage, remote: Remote) -> Bundle:

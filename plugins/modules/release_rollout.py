@@ -62,6 +62,7 @@ serving:
 """
 
 import time
+from dataclasses import replace
 from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import ready_warning
@@ -71,12 +72,13 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import Bake
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.handover import Handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import RELEASE_OPTION, STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 # The route is read with each request, so the edge sends requests to the new release at once; this bounds a busy host.
 VERIFY_SECONDS = 10.0
@@ -105,9 +107,9 @@ def rollout(stage: Stage) -> Result:
                 _put_back(stage, candidate, before)
             stage.warnings += _schema_ahead(ledger.get(candidate.id), before)
             raise
-        record = ledger.get(candidate.id)
         container = candidate.container()
-        record.update(revision=answer.json().get("revision"), container=container and container["Id"])
+        release = ledger.get(candidate.id)
+        release.revision, release.container = answer.json().get("revision"), container["Id"] if container else None
         ledger.mark_live(candidate.id)
         stage.journal.enter("BAKED")
         stage.journal.pause()
@@ -116,9 +118,10 @@ def rollout(stage: Stage) -> Result:
 
 def _note_migrations(stage: Stage, ledger: Ledger) -> None:
     """Record what another host migrated for this release; the one that did has it already."""
-    schema = ledger.get(stage.params["release"]).get("schema")
-    if schema and stage.params["migrations"] and not schema["migrations"]:
-        ledger.note_schema(stage.params["release"], {**schema, "migrations": stage.params["migrations"]})
+    release = ledger.get(stage.params["release"])
+    migrations = [Migration.from_dict(migration) for migration in stage.params["migrations"]]
+    if release.schema and migrations and not release.schema.migrations:
+        ledger.note_schema(release.id, replace(release.schema, migrations=migrations))
 
 
 def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) -> Answer:
@@ -188,14 +191,13 @@ def _put_back(stage: Stage, candidate: Candidate, before: Optional[str]) -> None
     stop_release(stage.paths.app, candidate.id)
 
 
-def _schema_ahead(record: Record, before: Optional[str]) -> List[str]:
+def _schema_ahead(release: Release, before: Optional[str]) -> List[str]:
     """Say that the database stays migrated, although the release that wanted it is not live."""
-    schema = record.get("schema") or {}
-    was, now = schema.get("from"), schema.get("heads", [])
+    was, now = release.schema.before if release.schema else None, release.heads
     if was is None or was == now:
         return []
     serves = f"{before} serves with it" if before else "nothing serves"
-    return [f"SCHEMA_AHEAD: {record['id']} migrated the database from {described(was)} to {described(now)}, where it stays; {serves}"]
+    return [f"SCHEMA_AHEAD: {release.id} migrated the database from {described(was)} to {described(now)}, where it stays; {serves}"]
 
 
 if __name__ == "__main__":

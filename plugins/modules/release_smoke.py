@@ -73,7 +73,7 @@ def smoke(stage: Stage) -> Result:
             f"no release of {stage.paths.app} is live here",
             "deploy one: playbooks/deploy.yml -e image_tag=…",
         )
-    settings = read_record(stage.paths, live)["settings"]
+    settings = read_record(stage.paths, live).settings
     context = verified_context(Path(stage.params["authority"]) if stage.params["authority"] else None)
     names = site.hosts(stage.paths, settings)
     asked = [_ask(settings, name, path, live, context) for name in names for path in filter(None, (settings[key] for key in PATHS))]

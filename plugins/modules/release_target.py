@@ -74,6 +74,7 @@ serving:
 """
 
 import contextlib
+from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
@@ -82,8 +83,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.da
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import rotation
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_secrets
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record, find, rollback_target
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find, known_migrations, rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release, Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift, preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import BEGIN_OPTIONS, Result, Stage, brief, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
@@ -114,11 +116,11 @@ def choose(stage: Stage) -> Result:
         stage.warnings += [f"DRIFT: {change} since it was live" for change in drift.edited(stage.paths, target)]
         stage.journal.begin("rollback", read_route(stage.paths))
         with stage.steps.step("image"):
-            _bring_image(stage, ledger.get(result["release"]["id"]))
+            _bring_image(stage, ledger.get(target.id))
         # Not refused: users wait for it, and whatever it kept that way is still with its container.
         unmapped = app_volumes.unmapped_problem(target.title, target.image, target.settings)
         stage.warnings += [f"{unmapped.code}: {unmapped.what}"] if unmapped else []
-        stage.journal.enter("PREPARED", result["release"]["id"])
+        stage.journal.enter("PREPARED", target.id)
         stage.journal.pause()
         return result
 
@@ -126,23 +128,23 @@ def choose(stage: Stage) -> Result:
 def _chosen(stage: Stage, ledger: Ledger) -> Result:
     live = read_route(stage.paths)
     target = rollback_target(ledger.releases, live, stage.params["release"] or None)
-    if target.record is None:
+    release = target.release
+    if release is None:
         raise ReleaseError(
             "NO_TARGET",
             f"cannot roll back: {target.problem}",
             "see playbooks/status.yml for the releases kept here, or deploy a tag",
         )
-    chosen = target.record["id"]
-    preflight.raise_all(preflight.site(stage.paths, Candidate(stage.paths, chosen).settings, chosen))
+    preflight.raise_all(preflight.site(stage.paths, Candidate(stage.paths, release.id).settings, release.id))
     with stage.steps.step("secrets"):
-        _refuse_old_passwords(stage, str(live), target.record)
+        _refuse_old_passwords(stage, str(live), release)
     with stage.steps.step("schema"):
-        downgrade = _downgrade(stage, ledger, target.record)
+        downgrade = _downgrade(stage, ledger, release)
     from_release = brief(find(ledger.releases, live))
-    return {"changed": True, "release": brief(target.record), "from_release": from_release, "downgrade": downgrade}
+    return {"changed": True, "release": brief(release), "from_release": from_release, "downgrade": downgrade}
 
 
-def _refuse_old_passwords(stage: Stage, live: str, target: Record) -> None:
+def _refuse_old_passwords(stage: Stage, live: str, target: Release) -> None:
     """Check that the target does not bring back a password that was changed since.
 
     Raises:
@@ -151,30 +153,30 @@ def _refuse_old_passwords(stage: Stage, live: str, target: Record) -> None:
     if not has_record(stage.paths, live):
         return
     database = find_database(stage.paths)
-    then, now = rotation.values(stage.paths, target["id"]), rotation.values(stage.paths, live)
+    then, now = rotation.values(stage.paths, target.id), rotation.values(stage.paths, live)
     names = rotation.outdated(now, then, rotation.accepted(stage.paths, database))
     changed = [name for name in rotation.changed(now, then) if name in read_secrets(stage.paths, live)]
     if changed and not names and database is not None and database.container is None:
         stage.warnings.append(
-            f"SECRETS_CHANGED: {target['id']} has earlier values of {', '.join(changed)}; whether the database elsewhere still accepts "
+            f"SECRETS_CHANGED: {target.id} has earlier values of {', '.join(changed)}; whether the database elsewhere still accepts "
             "them is not known here"
         )
     if names:
         raise ReleaseError(
             "ROLLBACK_SECRETS",
-            f"{target['id']} ({target['tag']}) has earlier values of {', '.join(names)}, which the data services do not accept any more: "
+            f"{target.title} has earlier values of {', '.join(names)}, which the data services do not accept any more: "
             "its users would get errors",
-            f"deploy its image with the values of today: playbooks/deploy.yml -e image_tag={target['tag']}",
+            f"deploy its image with the values of today: playbooks/deploy.yml -e image_tag={target.image.tag}",
         )
 
 
-def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[str, Any]]:
+def _downgrade(stage: Stage, ledger: Ledger, target: Release) -> Optional[Dict[str, Any]]:
     """Return what has to be undone in the database for the target.
 
     Raises:
         ReleaseError: ROLLBACK_SCHEMA when something may have to be, and nobody said what becomes of it.
     """
-    image, wanted = Candidate(stage.paths, target["id"]).for_migrations, stage.params["schema"]
+    image, wanted = Candidate(stage.paths, target.id).for_migrations, stage.params["schema"]
     database = find_database(stage.paths) if image.tool != schema.NONE else None
     if database is None:
         return None
@@ -182,30 +184,30 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Record) -> Optional[Dict[st
         _accept(stage, ledger, target, image, database)
         return None
     revision = _revision(image, database)
-    heads = (target.get("schema") or {}).get("heads", [])
-    way = schema.distance(schema.known_migrations(ledger.releases), heads, revision)
+    heads = target.heads
+    way = schema.distance(known_migrations(ledger.releases), heads, revision)
     if way.harmless:
         return None
     by = None
     if image.tool == schema.ALEMBIC and not way.problem and len(heads) == 1:
-        by = next((r["id"] for r in reversed(ledger.releases) if _is_for(stage, r, revision)), None)
+        by = next((release.id for release in reversed(ledger.releases) if _is_for(stage, release, revision)), None)
     if wanted == "downgrade" and by:
         return {"by": by, "to": heads[0], "revision": revision}
     why = way.problem or f"since it was live, {len(way.crossed)} migrations changed what it was made for"
     raise ReleaseError(
         "ROLLBACK_SCHEMA",
-        f"{target['id']} ({target['tag']}) was made for {described(heads)}, the database is at {described(revision)}: {why}",
+        f"{target.title} was made for {described(heads)}, the database is at {described(revision)}: {why}",
         "choose one: " + "; ".join(_ways_out(ledger, target, way, by)),
         schema.gate_lines(way.crossed),
     )
 
 
-def _accept(stage: Stage, ledger: Ledger, target: Record, image: Image, database: Database) -> None:
+def _accept(stage: Stage, ledger: Ledger, target: Release, image: Image, database: Database) -> None:
     """Note that the target may run with the database as it is, so that the same again, asked for by its tag, is what was wanted."""
     with contextlib.suppress(ReleaseError):  # also where the database does not answer
         revision = _revision(image, database)
         if not stage.check_mode:
-            ledger.note_schema(target["id"], {**(target.get("schema") or {}), "accepted": revision})
+            ledger.note_schema(target.id, replace(target.schema or Schema(image.tool), accepted=revision))
 
 
 def _revision(image: Image, database: Database) -> List[str]:
@@ -214,17 +216,16 @@ def _revision(image: Image, database: Database) -> List[str]:
     return [schema.CHECKSUM + database.schema_checksum()]
 
 
-def _is_for(stage: Stage, record: Record, revision: List[str]) -> bool:
-    heads = (record.get("schema") or {}).get("heads") or []
-    return bool(heads) and sorted(heads) == sorted(revision) and has_record(stage.paths, record["id"])
+def _is_for(stage: Stage, release: Release, revision: List[str]) -> bool:
+    return bool(release.heads) and sorted(release.heads) == sorted(revision) and has_record(stage.paths, release.id)
 
 
-def _ways_out(ledger: Ledger, target: Record, way: schema.Distance, by: Optional[str]) -> List[str]:
-    first = way.crossed[-1]["revision"] if way.crossed else None
+def _ways_out(ledger: Ledger, target: Release, way: schema.Distance, by: Optional[str]) -> List[str]:
+    first = way.crossed[-1].revision if way.crossed else None
     backups = [
-        record["schema"]["backup"]
-        for record in reversed(ledger.releases)  # when it was tried more than once, the last time is when it was run
-        if (record.get("schema") or {}).get("backup") and first in {m["revision"] for m in record["schema"]["migrations"]}
+        release.schema.backup
+        for release in reversed(ledger.releases)  # when it was tried more than once, the last time is when it was run
+        if release.schema and release.schema.backup and first in {migration.revision for migration in release.schema.migrations}
     ]
     ways = ["1. go forward: deploy a release with the fault mended"]
     if by:
@@ -240,16 +241,16 @@ def _ways_out(ledger: Ledger, target: Record, way: schema.Distance, by: Optional
         ways.append(
             "3. playbooks/restore.yml with a backup from before them (playbooks/status.yml lists them): what was written since is lost"
         )
-    return [*ways, f"or -e schema=keep, if you know that {target['id']} works with the database as it is"]
+    return [*ways, f"or -e schema=keep, if you know that {target.id} works with the database as it is"]
 
 
-def _bring_image(stage: Stage, record: Record) -> None:
+def _bring_image(stage: Stage, target: Release) -> None:
     try:
-        stage.registry(record["image"]).pull(record["digest"])
+        stage.registry(target.image.repository).pull(target.image.digest)
     except ReleaseError as error:
         raise ReleaseError(
             "ROLLBACK_IMAGE",
-            f"the image of {record['id']} ({record['tag']}, {record['digest']}) is gone from this host and cannot be fetched again: "
+            f"the image of {target.title}, {target.image.digest}, is gone from this host and cannot be fetched again: "
             f"{error.code}: {error.what}",
             f"{error.todo}; or roll back to another release: playbooks/status.yml shows them",
             error.details,

@@ -21,7 +21,10 @@ def journal(phase: str = "COMMITTED", release: str | None = "r2", before: str | 
 
 
 def ledger(**statuses: str) -> str:
-    releases = [{"id": release, "status": status, "image": "shop", "digest": f"sha256:{release}"} for release, status in statuses.items()]
+    releases = [
+        {"id": release, "status": status, "image": {"repository": "shop", "digest": f"sha256:{release}"}}
+        for release, status in statuses.items()
+    ]
     return record(schema=1, next=9, releases=releases)
 
 

@@ -1,6 +1,5 @@
 """Stand-ins for what a release meets: the engine, its registry, the edge, and answers over HTTP."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -178,6 +177,9 @@ class FakeEngine:
     def image_size(self, reference: str) -> int | None:
         return MEGABYTE if reference in self.images else None
 
+    def image_id(self, reference: str) -> str:
+        return f"id of {reference}" if reference in self.images else ""
+
     def image_volumes(self, reference: str) -> list[str]:
         return self.declared
 
@@ -252,10 +254,10 @@ class FakeEngine:
 
     def up(self, bundle: Path) -> None:
         """Have the release of a bundle run, as Compose would; one that was stopped is started again."""
-        record = json.loads((bundle / "release.json").read_text(encoding="utf-8"))
+        image = dotenv.parse((bundle / ".env").read_text(encoding="utf-8"))["FAIRLEAD_IMAGE"]
         variables = dotenv.parse((bundle / "app.env").read_text(encoding="utf-8"))
         env = [f"RELEASE={bundle.name}", *(f"{name}={value}" for name, value in variables.items())]
-        made = self.present.setdefault(bundle.name, container(bundle.name, image=f"{record['image']}@{record['digest']}", env=env))
+        made = self.present.setdefault(bundle.name, container(bundle.name, image=image, env=env))
         made["State"].update(Running=True, Status="running")
 
 

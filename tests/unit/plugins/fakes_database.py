@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import Migration, history_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import history_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import State
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Finding, Migration
 
 BACKUP = "20261122T190500Z"
 FIRST = "0001 -> 0002 (head), Add notes\n<base> -> 0001, Begin\n"
@@ -16,9 +17,9 @@ FIRST = "0001 -> 0002 (head), Add notes\n<base> -> 0001, Begin\n"
 NEWER = "0002 -> 0003 (head), Add a color\n0001 -> 0002, Add notes\n<base> -> 0001, Begin\n"
 
 
-def migration(revision: str, *down: str, kind: str = "expand", findings: Sequence[dict[str, Any]] = ()) -> Migration:
-    """Return a migration as plan and record have it."""
-    return {"revision": revision, "down": list(down), "title": f"Do {revision}", "class": kind, "findings": list(findings)}
+def migration(revision: str, *down: str, impact: str = "expand", findings: Sequence[Finding] = ()) -> Migration:
+    """Return a migration that was judged."""
+    return Migration(revision, down, f"Do {revision}", impact=impact, findings=tuple(findings))
 
 
 def told(history: str) -> str:

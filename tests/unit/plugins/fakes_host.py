@@ -11,13 +11,13 @@ from typing import Any
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.docker import LASTING
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import Migration
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release, Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import PHASES, Entry, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.domains import normalised
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 from fakes import APP, IMAGE, Answers, FakeEdge, FakeEngine, container, digest_of
 from fakes_database import BACKUP, FakeDatabase
 
@@ -72,6 +72,21 @@ def bundle(tag: str = "v1", **changes: Any) -> Bundle:
         settings=dict(SETTINGS),
     )
     return replace(whole, **changes)
+
+
+def write(content: Bundle, paths: AppPaths, release: str, previous: str | None = None) -> None:
+    """Write the bundle of a release that is made from this."""
+    content.write(paths, content.release(release, previous))
+
+
+def released(tag: str = "v1", paths: AppPaths | None = None) -> Release:
+    """Return a release as a deploy prepares it; with `paths`, the next one there, on record."""
+    if paths is None:
+        return bundle(tag).release("r1")
+    ledger = Ledger(paths)
+    release = bundle(tag).release(ledger.next_id)
+    ledger.add(release)
+    return release
 
 
 def tree(*roots: Path) -> dict[str, tuple[int, bytes]]:
@@ -159,11 +174,16 @@ class Host:
     def unfinished(self) -> bool:
         return Journal(self.paths, "", "", 0).unfinished() is not None
 
-    def record(self, release: str) -> Record:
+    def record(self, release: str) -> Release:
         return Ledger(self.paths).get(release)
 
+    def schema(self, release: str) -> Schema:
+        found = self.record(release).schema
+        assert found is not None
+        return found
+
     def statuses(self) -> dict[str, str]:
-        return {record["id"]: record["status"] for record in Ledger(self.paths).releases}
+        return {release.id: release.status for release in Ledger(self.paths).releases}
 
     def files(self) -> dict[str, tuple[int, bytes]]:
         return tree(self.paths.config_root, self.paths.run_root)
@@ -184,14 +204,13 @@ class Host:
 
     def prepared(self, tag: str, **changes: Any) -> str:
         """Have a release prepared, as the first stage leaves it, and return its id."""
-        content = bundle(tag, **changes)
-        fields = {"image": content.image, "tag": tag, "digest": content.digest, "previous": self.live}
-        ledger = Ledger(self.paths)
-        release = str(ledger.add(**fields)["id"])
-        content.write(self.paths, release, self.live)
-        ledger.note_schema(release, {"tool": "alembic", "heads": list(self.database.revision), "migrations": []})
-        self.engine.images.add(f"{content.image}@{content.digest}")
-        return release
+        content, ledger = bundle(tag, **changes), Ledger(self.paths)
+        release = content.release(ledger.next_id, self.live)
+        ledger.add(release)
+        content.write(self.paths, release)
+        ledger.note_schema(release.id, Schema("alembic", list(self.database.revision)))
+        self.engine.images.add(release.image.reference)
+        return release.id
 
     def serves(self, *tags: str, **changes: Any) -> str:
         """Have releases deployed one after the other, and return the id of the last."""
@@ -204,11 +223,10 @@ class Host:
 
     def migrates(self, tag: str, *migrations: Migration, backup: str | None = BACKUP) -> str:
         """Have a release deployed that brought the database on, and return its id."""
-        self.database.revision = [migrations[-1]["revision"]]
+        self.database.revision = [migrations[-1].revision]
         release = self.serves(tag)
-        ledger = Ledger(self.paths)
-        brought = {"from": migrations[0]["down"], "migrations": list(migrations), "backup": backup}
-        ledger.note_schema(release, {**ledger.get(release)["schema"], **brought})
+        before, brought = list(migrations[0].down), list(migrations)
+        Ledger(self.paths).note_schema(release, replace(self.schema(release), before=before, migrations=brought, backup=backup))
         return release
 
     def has_site(self, *domains: dict[str, Any], **written_for: Any) -> None:
@@ -224,7 +242,7 @@ class Host:
         started["HostConfig"]["RestartPolicy"]["Name"] = LASTING
         write_route(self.paths, release)
         ledger = Ledger(self.paths)
-        ledger.get(release)["container"] = started["Id"]
+        ledger.get(release).container = started["Id"]
         ledger.mark_live(release)
 
     def died_at(self, phase: str, tag: str = "v2", run: str = "run0", owner: str = "bob@ci") -> str | None:

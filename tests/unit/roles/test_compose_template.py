@@ -39,10 +39,10 @@ def read_by_compose(directory: Path, text: str, variables: dict[str, Any]) -> di
     (paths.home / "releases").mkdir(parents=True)
     secrets = variables.get("app_secrets", {})
     secrets_as = variables.get("app_release_secrets_as", "file")
-    owner = {"user": f"{directory.stat().st_uid}:0"}
+    settings = {"user": f"{directory.stat().st_uid}:0", "listen": "socket", "memory_bytes": 0, "stop_grace_seconds": 40}
     migrates_with = (variables.get("app_release_migrate_env", {}), variables.get("app_release_migrate_secrets", {}))
-    content = Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, owner, *migrates_with)
-    content.write(paths, "r7", None)
+    content = Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, settings, *migrates_with)
+    content.write(paths, content.release("r7"))
     command = ["docker", "compose", "--project-name", "shop-r7", "--profile", "*", "config", "--format", "json"]
     done = subprocess.run(command, cwd=paths.bundle("r7"), capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, f"{done.stderr}\n{text}"

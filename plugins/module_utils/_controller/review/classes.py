@@ -9,7 +9,7 @@ known only to add. ``unknown``: everything else; nobody can tell from the SQL al
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Set
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review.statements import (
@@ -18,17 +18,26 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.revie
     split,
     without_comments,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import (
+    CONTRACT,
+    DESTRUCTIVE,
+    EXPAND,
+    LOCK,
+    UNKNOWN,
+    Finding,
+    Migration,
+)
 
-Finding = Dict[str, Any]
-Migration = Dict[str, Any]
+# What squawk reports: ``line``, counted from 0, ``rule_name`` and ``message``.
+Report = Dict[str, Any]
 # The linter: SQL to what squawk reports about it.
-Lint = Callable[[str], List[Finding]]
+Lint = Callable[[str], List[Report]]
 
 SHOWN_CHARACTERS = 120
 SYNTAX_ERROR = "syntax-error"
 _SET_NOT_NULL = "adding-not-nullable-field"
 # Rules of squawk (squawkhq.com/docs/rules) about what the release before may still use.
-DESTRUCTIVE = frozenset(
+DESTROYS = frozenset(
     [
         "adding-required-field",
         _SET_NOT_NULL,
@@ -58,7 +67,7 @@ DESTRUCTIVE = frozenset(
     ]
 )
 # Rules about how long a statement keeps others waiting. Its time-outs are not among them: the migrator's role has those.
-LOCK = frozenset(
+LOCKS = frozenset(
     [
         "adding-field-with-default",
         "adding-foreign-key-constraint",
@@ -127,26 +136,25 @@ class _Fresh:
 
 
 def judge(migrations: Iterable[Migration], lint: Optional[Lint]) -> List[Migration]:
-    """Return the migrations with ``class`` and ``findings``.
+    """Return the migrations with `impact` and `findings`.
 
     Args:
-        migrations: pending ones, with ``sql`` (None where it cannot be told without running it).
+        migrations: pending ones.
         lint: asks the linter; None when it was turned off, and then nobody knows of any.
     """
     return [_judged(migration, lint) for migration in migrations]
 
 
 def _judged(migration: Migration, lint: Optional[Lint]) -> Migration:
-    sql = migration.get("sql")
-    if sql is None:
-        findings = [_finding(0, "", "no-sql", "Its SQL cannot be told without running it.", "unknown")]
+    if migration.sql is None:
+        findings = [Finding(0, "", "no-sql", "Its SQL cannot be told without running it.", UNKNOWN)]
     elif lint is None:
-        findings = [_finding(0, "", "not-linted", "The linter was turned off.", "unknown")]
+        findings = [Finding(0, "", "not-linted", "The linter was turned off.", UNKNOWN)]
     else:
-        findings = sorted(_findings(sql, lint), key=lambda finding: finding["line"])
-    kinds = {finding["kind"] for finding in findings}
-    name = "contract" if "destructive" in kinds else "unknown" if "unknown" in kinds else "expand"
-    return {**migration, "class": name, "findings": findings}
+        findings = sorted(_findings(migration.sql, lint), key=lambda finding: finding.line)
+    kinds = {finding.kind for finding in findings}
+    impact = CONTRACT if DESTRUCTIVE in kinds else UNKNOWN if UNKNOWN in kinds else EXPAND
+    return replace(migration, impact=impact, findings=tuple(findings))
 
 
 def _findings(sql: str, lint: Lint) -> Iterator[Finding]:
@@ -158,10 +166,10 @@ def _findings(sql: str, lint: Lint) -> Iterator[Finding]:
         mine = [report for report in reports if statement.covers(report["line"] + 1)]
         yield from _of_statement(statement, mine, fresh)
     if any(r["rule_name"] == SYNTAX_ERROR and not any(s.covers(r["line"] + 1) for s in statements) for r in reports):
-        yield _finding(0, "", SYNTAX_ERROR, "The linter cannot read all of it.", "unknown")
+        yield Finding(0, "", SYNTAX_ERROR, "The linter cannot read all of it.", UNKNOWN)
 
 
-def _reports(text: str, statements: List[Statement], lint: Lint) -> List[Finding]:
+def _reports(text: str, statements: List[Statement], lint: Lint) -> List[Report]:
     """Ask the linter. Of a text with a syntax error it reports nothing else: so again without what it cannot read."""
     reports = lint(text)
     every = list(reports)
@@ -173,23 +181,22 @@ def _reports(text: str, statements: List[Statement], lint: Lint) -> List[Finding
     return every
 
 
-def _of_statement(statement: Statement, reports: List[Finding], fresh: _Fresh) -> Iterator[Finding]:
+def _of_statement(statement: Statement, reports: List[Report], fresh: _Fresh) -> Iterator[Finding]:
     ours = [(rule, message) for pattern, rule, message in _GOES if pattern.search(statement.bare)]
     told = {report["rule_name"]: report for report in reports}
-    on_fresh = _table_of(statement.bare) in fresh.tables
+    on_fresh, shown = _table_of(statement.bare) in fresh.tables, _shortened(statement.text)
     for rule, report in told.items():
-        if rule in DESTRUCTIVE:
-            yield _finding(report["line"] + 1, statement.text, rule, _OWN_WORDS.get(rule) or report["message"], "destructive")
-        elif rule in LOCK and not on_fresh:
-            yield _finding(report["line"] + 1, statement.text, rule, report["message"], "lock")
-    if not DESTRUCTIVE & set(told):
-        yield from (_finding(statement.line, statement.text, rule, message, "destructive") for rule, message in ours)
+        if rule in DESTROYS:
+            yield Finding(report["line"] + 1, shown, rule, _OWN_WORDS.get(rule) or report["message"], DESTRUCTIVE)
+        elif rule in LOCKS and not on_fresh:
+            yield Finding(report["line"] + 1, shown, rule, report["message"], LOCK)
+    if not DESTROYS & set(told):
+        yield from (Finding(statement.line, shown, rule, message, DESTRUCTIVE) for rule, message in ours)
         if SYNTAX_ERROR in told:
-            yield _finding(
-                statement.line, statement.text, SYNTAX_ERROR, f"The linter cannot read it: {told[SYNTAX_ERROR]['message']}.", "unknown"
-            )
+            message = f"The linter cannot read it: {told[SYNTAX_ERROR]['message']}."
+            yield Finding(statement.line, shown, SYNTAX_ERROR, message, UNKNOWN)
         elif not ours and (doubt := _doubt(statement.bare, fresh)):
-            yield _finding(statement.line, statement.text, "not-additive", doubt, "unknown")
+            yield Finding(statement.line, shown, "not-additive", doubt, UNKNOWN)
     _remember(statement.bare, fresh)
 
 
@@ -258,11 +265,9 @@ def _blanked(text: str, statements: List[Statement]) -> str:
     return text
 
 
-def _finding(line: int, statement: str, rule: str, message: str, kind: str) -> Finding:
-    shown = " ".join(statement.split())
-    if len(shown) > SHOWN_CHARACTERS:
-        shown = shown[: SHOWN_CHARACTERS - 1] + "…"
-    return {"line": line, "statement": shown, "rule": rule, "message": message, "kind": kind}
+def _shortened(statement: str) -> str:
+    words = " ".join(statement.split())
+    return words if len(words) <= SHOWN_CHARACTERS else words[: SHOWN_CHARACTERS - 1] + "…"
 
 
 def shown(migrations: Iterable[Migration]) -> str:
@@ -271,11 +276,10 @@ def shown(migrations: Iterable[Migration]) -> str:
 
 
 def _lines(migration: Migration) -> Iterator[str]:
-    down = ", ".join(migration.get("down") or []) or "nothing"
-    title = f": {migration['title']}" if migration.get("title") else ""
-    yield f"-- migration {migration['revision']} (after {down}){title}"
-    yield f"-- class: {migration['class']}"
-    for finding in migration["findings"]:
-        where = f"line {finding['line']}: {finding['statement']}: " if finding["statement"] else ""
-        yield f"--   {finding['kind']}: {where}{finding['message']} [{finding['rule']}]"
-    yield (migration.get("sql") or "").strip() + "\n"
+    title = f": {migration.title}" if migration.title else ""
+    yield f"-- migration {migration.revision} (after {', '.join(migration.down) or 'nothing'}){title}"
+    yield f"-- class: {migration.impact}"
+    for finding in migration.findings:
+        where = f"line {finding.line}: {finding.statement}: " if finding.statement else ""
+        yield f"--   {finding.kind}: {where}{finding.message} [{finding.rule}]"
+    yield (migration.sql or "").strip() + "\n"

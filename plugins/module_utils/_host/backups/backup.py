@@ -215,5 +215,5 @@ def _verify(database: Database, file: Path, tables: int) -> None:
 def version_table(paths: AppPaths) -> str:
     """Return the table that Alembic's revision is in, as the live release was told."""
     live = read_route(paths)
-    told = read_record(paths, live)["settings"].get("migrate_version_table") if live and has_record(paths, live) else None
+    told = read_record(paths, live).settings.get("migrate_version_table") if live and has_record(paths, live) else None
     return told or _version_table.DEFAULT

@@ -40,7 +40,7 @@ def wanted(paths: AppPaths) -> List[AppVolume]:
     live = read_route(paths)
     if live is None or not has_record(paths, live):
         return []
-    return [volume for volume in app_volumes.of(paths.app, read_record(paths, live)["settings"]) if volume.backup]
+    return [volume for volume in app_volumes.of(paths.app, read_record(paths, live).settings) if volume.backup]
 
 
 def to_copy(paths: AppPaths, kind: str) -> List[AppVolume]:

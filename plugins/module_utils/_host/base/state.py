@@ -15,7 +15,8 @@ from typing import Any, Dict, Optional, Sequence
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import write_json
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
-SCHEMA = 1
+# What a record without a format of its own is written in.
+FIRST = 1
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,13 @@ def previous_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.previous")
 
 
-def write_state(path: Path, body: Dict[str, Any]) -> None:
+def write_state(path: Path, body: Dict[str, Any], schema: int = FIRST) -> None:
     """Replace a record atomically, with schema and checksum, and keep the copy before it.
+
+    Args:
+        path: the file.
+        body: its content.
+        schema: number of the content's format.
 
     Raises:
         ReleaseError: STATE_WRITE; the record is then as it was.
@@ -49,29 +55,30 @@ def write_state(path: Path, body: Dict[str, Any]) -> None:
             spare.unlink(missing_ok=True)
             os.link(path, spare)
             spare.replace(previous_of(path))
-    content = {"schema": SCHEMA, **body}
+    content = {"schema": schema, **body}
     write_json(path, {**content, "checksum": _checksum(content)})
 
 
-def read_state(path: Path, keys: Sequence[str]) -> Stored:
+def read_state(path: Path, keys: Sequence[str], newest: int = FIRST) -> Stored:
     """Read a record; when it is damaged, the copy before it.  Nothing is changed.
 
     Args:
         path: a file that `write_state` wrote.
         keys: what the record must have at least.
+        newest: the newest format that the caller can read; it can read all before it.
 
     Raises:
         ReleaseError: STATE_SCHEMA when another version of the collection wrote it.
     """
     try:
-        body = _load(path, keys)
+        body = _load(path, keys, newest)
         damage = "" if body or not previous_of(path).exists() else f"{path} is gone"
     except ValueError as error:
         body, damage = None, f"{path} is damaged ({error})"
     if not damage:
         return Stored(body)
     try:
-        return Stored(_load(previous_of(path), keys), damage)
+        return Stored(_load(previous_of(path), keys, newest), damage)
     except ValueError:
         return Stored(None, damage)
 
@@ -85,17 +92,17 @@ def set_aside(path: Path) -> None:
         path.rename(aside)
 
 
-def _load(path: Path, keys: Sequence[str]) -> Optional[Dict[str, Any]]:
+def _load(path: Path, keys: Sequence[str], newest: int) -> Optional[Dict[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     if not isinstance(content, dict) or "schema" not in content:
         raise ValueError("it is not a record of Fairlead's")
-    if content["schema"] != SCHEMA:
+    if content["schema"] not in range(FIRST, newest + 1):
         raise ReleaseError(
             "STATE_SCHEMA",
-            f"{path} was written by another version of Fairlead (schema {content['schema']}, this one knows {SCHEMA})",
+            f"{path} was written by another version of Fairlead (schema {content['schema']}, this one knows {newest})",
             "use the version of the collection that wrote it, or a newer one",
         )
     if content.pop("checksum", None) != _checksum(content):

@@ -119,6 +119,12 @@ def image_size(reference: str) -> Optional[int]:
     return None if image is None else int(image["Size"])
 
 
+def image_id(reference: str) -> str:
+    """Return what the engine calls an image on this host; empty when it is not there."""
+    image = _ask(f"/images/{reference}/json")
+    return str(image["Id"]) if image else ""
+
+
 def image_volumes(reference: str) -> List[str]:
     """Return the paths that an image on this host declares as VOLUME."""
     image = _ask(f"/images/{reference}/json") or {}

@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import alembic, schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.alembic import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, COMMAND, NONE, History, Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, COMMAND, NONE, History
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,13 @@ class Plan:
     due: bool = False
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return it as the stages hand it on."""
-        return asdict(self)
+        """Return it as the stages hand it on, by way of the controller."""
+        return {**vars(self), "pending": [migration.as_dict() for migration in self.pending]}
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Plan:
+        """Read what `as_dict` returned, with what the controller found out about the migrations."""
+        return cls(**{**told, "pending": [Migration.from_dict(migration) for migration in told["pending"]]})
 
 
 def make_plan(image: Image, database: Optional[Database], known: Mapping[str, Migration]) -> Plan:
@@ -62,7 +68,7 @@ def make_plan(image: Image, database: Optional[Database], known: Mapping[str, Mi
 
 def _made(image: Image, database: Optional[Database], known: Mapping[str, Migration]) -> Plan:
     tool = image.tool
-    whole = _named(" ".join(image.settings["migrate_command"]))
+    whole = Migration(" ".join(image.settings["migrate_command"]))
     if database is None:
         if tool == ALEMBIC or image.settings["migrate_backup"]:
             raise _unknown()
@@ -89,10 +95,6 @@ def _why_unknown(image: Image) -> str:
     )
 
 
-def _named(name: str) -> Migration:
-    return {"revision": name, "down": [], "title": "", "sql": None}
-
-
 def _alembic_plan(image: Image, database: Database, known: Mapping[str, Migration], whole: Migration) -> Plan:
     table = image.settings["migrate_version_table"]
     state = database.look(table)
@@ -113,12 +115,12 @@ def _alembic_plan(image: Image, database: Database, known: Mapping[str, Migratio
     if pending:
         _check_table(image, answer, state)
         _check_untouched(database, table, current)
-    unknown = f"the SQL of {', '.join(m['revision'] for m in pending)}: {_why(answer)}" if pending and answer.problem else ""
+    unknown = f"the SQL of {', '.join(migration.revision for migration in pending)}: {_why(answer)}" if pending and answer.problem else ""
     return Plan(ALEMBIC, heads, current, fresh, pending, unknown)
 
 
 def _pending(history: History, answer: Answer, current: List[str]) -> List[Migration]:
-    return [{**migration, "sql": answer.sql.get(migration["revision"])} for migration in history.pending(current)]
+    return [replace(migration, sql=answer.sql.get(migration.revision)) for migration in history.pending(current)]
 
 
 def _why(answer: Answer) -> str:

@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import EXPAND, LOCK, Migration
+
 ALEMBIC, COMMAND, NONE = "alembic", "command", "none"
 # Programs that run another one in its environment. Whatever else stands before Alembic is not run in a plan.
 _RUNNERS = ("uv", "poetry", "pdm", "pipenv", "rye", "hatch", "env")
-# What a migration does to the release before it.
-EXPAND, CONTRACT, UNKNOWN = "expand", "contract", "unknown"
 # What the schema's checksum is called where a tool records no revision that we could read.
 CHECKSUM = "schema:"
 # More is no SQL that anybody reviews.
@@ -25,8 +25,6 @@ _HISTORY = re.compile(
     r" -> (?P<revision>\S+)(?P<marks>(?: \([^)]*\))*),(?: (?P<title>.*))?"
 )
 _RUNNING = re.compile(r"^-- Running upgrade .*?-> (\S+)$", re.MULTILINE)
-
-Migration = Dict[str, Any]
 
 
 def tool_of(settings: Mapping[str, Any]) -> str:
@@ -110,11 +108,7 @@ class History:
     def pending(self, current: Sequence[str]) -> List[Migration]:
         """Return the migrations that a database at `current` lacks, in the order in which they are run."""
         has = self.including(current)
-        return [
-            {"revision": revision, "down": list(parents), "title": self.titles[revision], "sql": None}
-            for revision, parents in self.parents.items()
-            if revision not in has
-        ]
+        return [Migration(revision, parents, self.titles[revision]) for revision, parents in self.parents.items() if revision not in has]
 
     def conflict(self, current: Sequence[str], target: str) -> Optional[str]:
         """Say why a database at `current` cannot be brought to `target` (``head`` or ``heads``); None when it can."""
@@ -191,11 +185,6 @@ def is_other_table(told: str, wanted: str, found: bool) -> bool:
     return bool(schema) and schema.strip('"') != wanted_schema.strip('"') and not (found and not wanted_schema)
 
 
-def known_migrations(releases: Sequence[Mapping[str, Any]]) -> Dict[str, Migration]:
-    """Return all migrations that releases on record brought, by revision; the last word about each counts."""
-    return {migration["revision"]: migration for record in releases for migration in (record.get("schema") or {}).get("migrations", ())}
-
-
 @dataclass(frozen=True)
 class Distance:
     """How far a database is ahead of what a release was made for.
@@ -211,7 +200,7 @@ class Distance:
     @property
     def harmless(self) -> bool:
         """Whether the release can work with the database as it is."""
-        return not self.problem and all(migration["class"] == EXPAND for migration in self.crossed)
+        return not self.problem and all(migration.impact == EXPAND for migration in self.crossed)
 
 
 def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Sequence[str]) -> Distance:
@@ -236,7 +225,7 @@ def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Seq
             met.add(name)
         elif name in known:
             crossed.append(known[name])
-            waiting += known[name]["down"]
+            waiting += known[name].down
         else:
             return Distance(tuple(crossed), f"how the database came to {name} is not on record")
     missing = [head for head in heads if head not in met]
@@ -254,16 +243,16 @@ def _built_on(known: Mapping[str, Migration], revisions: Sequence[str]) -> Set[s
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += known[name]["down"] if name in known else []
+            waiting += known[name].down if name in known else ()
     return found
 
 
-def gate_lines(migrations: Iterable[Mapping[str, Any]]) -> List[str]:
+def gate_lines(migrations: Iterable[Migration]) -> List[str]:
     """Return migrations that are not known to be harmless, for people: each with its class and the statements that make it so."""
     lines: List[str] = []
     for migration in migrations:
-        if migration["class"] != EXPAND:
-            lines.append(f"{migration['revision']} ({migration['class']}): {migration.get('title') or 'no title'}")
-            findings = [finding for finding in migration.get("findings", ()) if finding["kind"] != "lock"]
-            lines += [f"  {': '.join(filter(None, (finding['statement'], finding['message'])))}" for finding in findings]
+        if migration.impact != EXPAND:
+            lines.append(f"{migration.revision} ({migration.impact}): {migration.title or 'no title'}")
+            findings = [finding for finding in migration.findings if finding.kind != LOCK]
+            lines += [f"  {': '.join(filter(None, (finding.statement, finding.message)))}" for finding in findings]
     return lines

@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -20,8 +20,15 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
     write_json,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import RELEASE_ID
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.placeholder import placeholder
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import (
+    RELEASE_ID,
+    UNREADABLE,
+    PinnedImage,
+    Release,
+    Schema,
+    processes_of,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import credentials
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -34,6 +41,23 @@ MIGRATE = "migrate-"
 # What stands in for all secrets while a release is planned.
 PLAN = "plan-"
 RECORD = "release.json"
+# What a bundle keeps of its release's record: what that was made from, not what became of it.
+_MADE_FROM = ("id", "previous", "run", "owner", "config_hash", "image", "processes", "volumes", "schema")
+
+
+@dataclass(frozen=True)
+class BundleRecord:
+    """What a bundle says of itself, in its ``release.json``.
+
+    Args:
+        release: what it was made from; its status is not known here.
+        settings: how the release is probed, migrated, stopped.
+        files: SHA-256 of each file of the bundle, by its path in it.
+    """
+
+    release: Release
+    settings: Dict[str, Any]
+    files: Dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,14 +95,40 @@ class Bundle:
         content = {key: value for key, value in asdict(self).items() if key != "tag"}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def write(self, paths: AppPaths, release: str, previous: Optional[str]) -> None:
-        """Write the bundle of `release`, prepared while `previous` is live: whole, or not at all.
+    @property
+    def pinned(self) -> PinnedImage:
+        """The image by digest."""
+        return PinnedImage(self.image, self.tag, self.digest)
+
+    def release(self, identifier: str, previous: Optional[str] = None, image_id: str = "", run: str = "", owner: str = "") -> Release:
+        """Return the release that is made from this.
+
+        Args:
+            identifier: its id.
+            previous: the release that is live meanwhile.
+            image_id: what the engine calls the image.
+            run: the run that makes it.
+            owner: who runs that.
+        """
+        return Release(
+            identifier,
+            replace(self.pinned, image_id=image_id),
+            previous,
+            run=run,
+            owner=owner,
+            config_hash=self.fingerprint(),
+            processes=processes_of(self.settings),
+            volumes=self.settings.get("volumes") or [],
+        )
+
+    def write(self, paths: AppPaths, release: Release) -> None:
+        """Write the bundle of a release that is made from this: whole, or not at all.
 
         Raises:
             ReleaseError: STATE_WRITE.
         """
-        final = paths.bundle(release)
-        with self.staged(paths, release, previous) as staging:
+        final = paths.bundle(release.id)
+        with self.staged(paths, release) as staging:
             try:
                 staging.rename(final)
                 sync_directory(final.parent)
@@ -86,26 +136,26 @@ class Bundle:
                 raise _unwritten(final, error) from error
 
     @contextmanager
-    def staged(self, paths: AppPaths, release: str, previous: Optional[str] = None) -> Iterator[Path]:
+    def staged(self, paths: AppPaths, release: Release) -> Iterator[Path]:
         """Yield a directory with the bundle, which is none of the app's; it is gone afterwards, unless it was renamed.
 
         Raises:
             ReleaseError: STATE_WRITE.
         """
-        staging = paths.bundle(f".{release}.new")
+        staging = paths.bundle(f".{release.id}.new")
         shutil.rmtree(staging, ignore_errors=True)
         try:
             try:
                 staging.mkdir(mode=0o700, parents=True)
-                self._write_files(staging, release, previous)
+                self._write_files(staging, release)
             except OSError as error:
                 raise _unwritten(staging, error) from error
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
-    def _write_files(self, directory: Path, release: str, previous: Optional[str]) -> None:
-        host = {"FAIRLEAD_APP": self.app, "FAIRLEAD_RELEASE": release, "FAIRLEAD_IMAGE": f"{self.image}@{self.digest}"}
+    def _write_files(self, directory: Path, release: Release) -> None:
+        host = {"FAIRLEAD_APP": self.app, "FAIRLEAD_RELEASE": release.id, "FAIRLEAD_IMAGE": release.image.reference}
         write_atomically(directory / ".env", dotenv.render(host))
         write_atomically(directory / COMPOSE, self.compose)
         write_atomically(directory / ENVIRONMENT, dotenv.render(self.environment))
@@ -116,20 +166,8 @@ class Bundle:
                 write_atomically(directory / f"{prefix}{SECRETS_ENVIRONMENT}", dotenv.render(secrets))
             else:
                 self._write_secret_files(directory / f"{prefix}{SECRETS}", secrets)
-        write_json(
-            directory / RECORD,
-            {
-                "id": release,
-                "previous": previous,
-                "app": self.app,
-                "image": self.image,
-                "tag": self.tag,
-                "digest": self.digest,
-                "fingerprint": self.fingerprint(),
-                "settings": self.settings,
-                "files": checksums(directory),
-            },
-        )
+        made_from = {name: value for name, value in release.as_dict().items() if name in _MADE_FROM}
+        write_json(directory / RECORD, {**made_from, "app": self.app, "settings": self.settings, "files": checksums(directory)})
 
     def _write_secret_files(self, directory: Path, secrets: Dict[str, str]) -> None:
         # Compose ignores owner and mode of file secrets, so the file itself must belong to the app's user.
@@ -143,25 +181,35 @@ def _unwritten(path: Path, error: OSError) -> ReleaseError:
     return ReleaseError("STATE_WRITE", f"cannot write {path}: {error.strerror}", "free space there, then run this again")
 
 
-def read_record(paths: AppPaths, release: str) -> Dict[str, Any]:
+def read_record(paths: AppPaths, release: str) -> BundleRecord:
     """Return the ``release.json`` of a bundle.
 
     Raises:
-        ReleaseError: BUNDLE_MISSING when the bundle is gone.
+        ReleaseError: BUNDLE_MISSING when the bundle is gone, STATE_CORRUPT when it is damaged.
     """
-    record = read_json(paths.bundle(release) / RECORD, ("image", "tag", "digest", "fingerprint", "settings"))
-    if record is None:
+    told = _read(paths, release)
+    try:
+        made_from = {name: told[name] for name in (*_MADE_FROM, "tag", "digest", "fingerprint") if name in told}
+        return BundleRecord(Release.from_dict({**made_from, "id": release}), told["settings"], told.get("files") or {})
+    except UNREADABLE as error:
+        what = f"{paths.bundle(release) / RECORD} is damaged: {error!r}"
+        raise ReleaseError("STATE_CORRUPT", what, "deploy an image tag again, that writes it anew") from error
+
+
+def _read(paths: AppPaths, release: str) -> Dict[str, Any]:
+    told = read_json(paths.bundle(release) / RECORD, ("image", "settings"))
+    if told is None:
         raise ReleaseError("BUNDLE_MISSING", f"{paths.bundle(release)} is gone", "deploy that image tag again")
-    return dict(record)
+    return told
 
 
-def note_schema(paths: AppPaths, release: str, schema: Dict[str, Any]) -> None:
+def note_schema(paths: AppPaths, release: str, schema: Schema) -> None:
     """Note in a bundle what its release did to the database, in case that the ledger is lost.
 
     Raises:
         ReleaseError: BUNDLE_MISSING or STATE_WRITE.
     """
-    write_json(paths.bundle(release) / RECORD, {**read_record(paths, release), "schema": schema})
+    write_json(paths.bundle(release) / RECORD, {**_read(paths, release), "schema": schema.as_dict()})
 
 
 def checksums(directory: Path) -> Dict[str, str]:
@@ -170,16 +218,9 @@ def checksums(directory: Path) -> Dict[str, str]:
     return {str(file.relative_to(directory)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def all_records(paths: AppPaths) -> List[Dict[str, Any]]:
-    """Return what the bundles on this host say of themselves, as far as a ledger wants to know; damaged ones are left out."""
-    found = []
-    for release in ids(paths):
-        try:
-            record = read_record(paths, release)
-        except ReleaseError:
-            continue
-        found.append({"id": release, **{key: record.get(key) for key in ("image", "tag", "digest", "previous", "schema")}})
-    return found
+def releases(paths: AppPaths) -> List[Release]:
+    """Return the releases that the bundles on this host are of; damaged ones are left out."""
+    return [read_record(paths, release).release for release in ids(paths) if has_record(paths, release)]
 
 
 def ids(paths: AppPaths) -> List[str]:
@@ -217,31 +258,31 @@ def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[s
     """Return Ansible diffs between the live bundle and `new`: files as text, secrets only by name and what happens to them."""
     live = live if has_record(paths, live) else None
     directory = paths.bundle(live) if live else None
-    old_record = read_record(paths, live) if live else {}
+    old = read_record(paths, live) if live else None
     old_secrets = read_secrets(paths, live) if live else {}
     new_secrets = {**new.secrets, **{f"{MIGRATE}{name}": value for name, value in new.migrate_secrets.items()}}
     pairs = [
-        ("image", _image_line(old_record), _image_line(asdict(new))),
+        ("image", _image_line(old.release.image) if old else "", _image_line(new.pinned)),
         (COMPOSE, _text(directory, COMPOSE), new.compose),
         (ENVIRONMENT, *_environments(_text(directory, ENVIRONMENT), new.environment)),
         ("environment of migrations", *_environments(_text(directory, f"{MIGRATE}{ENVIRONMENT}"), new.migrate_environment)),
-        ("settings", _settings_text(old_record.get("settings", {})), _settings_text(new.settings)),
+        ("settings", _settings_text(old.settings if old else {}), _settings_text(new.settings)),
         ("secrets", _secret_lines(old_secrets, {}), _secret_lines(new_secrets, old_secrets)),
     ]
     return [
         {
             "before_header": f"{new.app} {live or '(nothing live)'} {name}",
             "after_header": f"{new.app} (new) {name}",
-            "before": old,
+            "before": was,
             "after": text,
         }
-        for name, old, text in pairs
-        if old != text
+        for name, was, text in pairs
+        if was != text
     ]
 
 
-def _image_line(record: Dict[str, Any]) -> str:
-    return f"{record['image']}:{record['tag']}@{record['digest']}\n" if record else ""
+def _image_line(image: PinnedImage) -> str:
+    return f"{image.label}@{image.digest}\n"
 
 
 def _text(directory: Optional[Path], name: str) -> str:

@@ -26,10 +26,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.rea
     hint,
     reason_for,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import API
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
-SERVICE = "api"
 PROBE_INTERVAL = 0.1
 # How often the engine is asked whether the container still runs; a question costs some 30 ms of CPU.
 STATE_INTERVAL = 0.5
@@ -55,7 +55,7 @@ class Candidate:
         self.paths = paths
         self.id = release
         self.record = read_record(paths, release)
-        self.settings: Dict[str, Any] = self.record["settings"]
+        self.settings = self.record.settings
 
     @property
     def project(self) -> str:
@@ -63,12 +63,12 @@ class Candidate:
 
     @property
     def title(self) -> str:
-        return f"{self.id} ({self.record['image']}:{self.record['tag']})"
+        return self.record.release.title
 
     @property
     def image(self) -> str:
         """The image by digest."""
-        return f"{self.record['image']}@{self.record['digest']}"
+        return self.record.release.image.reference
 
     @property
     def for_migrations(self) -> Image:
@@ -80,7 +80,7 @@ class Candidate:
         found = [
             c
             for c in docker.containers(self.paths.app, self.id)
-            if c["Config"]["Labels"].get("com.docker.compose.service") == SERVICE
+            if c["Config"]["Labels"].get("com.docker.compose.service") == API
             and c["Config"]["Labels"].get("com.docker.compose.oneoff") != "True"
         ]
         return found[0] if found else None
@@ -103,7 +103,7 @@ class Candidate:
             "--no-build",
             "--pull",
             "never",
-            SERVICE,
+            API,
             seconds=START_SECONDS,
         )
         if done.code:

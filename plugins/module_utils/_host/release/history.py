@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Dict, List, Optional, Sequence, Set
 
-RELEASE_ID = re.compile(r"r[1-9][0-9]{0,8}")
-Record = Dict[str, Any]
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import (
+    FAILED,
+    GONE,
+    KEPT,
+    LIVE,
+    PREPARED,
+    PRUNED,
+    Release,
+)
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 
 def release_id(number: int) -> str:
@@ -22,76 +29,76 @@ def release_number(release: str) -> int:
     return int(release[1:])
 
 
-def find(releases: Sequence[Record], wanted: Optional[str]) -> Optional[Record]:
-    """Return the record with the id `wanted`, or None."""
-    return next((record for record in releases if record["id"] == wanted), None)
+def find(releases: Sequence[Release], wanted: Optional[str]) -> Optional[Release]:
+    """Return the release with the id `wanted`, or None."""
+    return next((release for release in releases if release.id == wanted), None)
 
 
-def kept_ids(releases: Sequence[Record], live: Optional[str], keep: int) -> List[str]:
+def known_migrations(releases: Sequence[Release]) -> Dict[str, Migration]:
+    """Return all migrations that releases on record brought, by revision; the last word about each counts."""
+    return {migration.revision: migration for release in releases if release.schema for migration in release.schema.migrations}
+
+
+def kept_ids(releases: Sequence[Release], live: Optional[str], keep: int) -> List[str]:
     """Return the live release and the `keep` releases that successive rollbacks would go back to, nearest first."""
     kept: List[str] = []
-    record = find(releases, live)
-    while record and record["id"] not in kept and len(kept) <= keep:
-        kept.append(record["id"])
-        record = find(releases, record.get("previous"))
+    release = find(releases, live)
+    while release and release.id not in kept and len(kept) <= keep:
+        kept.append(release.id)
+        release = find(releases, release.previous)
     return kept
 
 
-def prunable(releases: Sequence[Record], live: Optional[str], keep: int) -> List[str]:
+def prunable(releases: Sequence[Release], live: Optional[str], keep: int) -> List[str]:
     """Return ids whose container, bundle and image may go: not live, no rollback target, not among the newest, not gone yet.
 
     The newest are kept as well, so that a release that was just rolled away from can be gone forward to again, by name.
     """
-    served = [r["id"] for r in releases if r["status"] not in ("pruned", "failed")]
+    served = [release.id for release in releases if release.status not in GONE]
     kept = {*kept_ids(releases, live, keep), *served[-(keep + 1) :]}
     return [release for release in served if release not in kept]
 
 
-def image_of(record: Record) -> str:
-    """Return a release's image by digest."""
-    return f"{record['image']}@{record['digest']}"
-
-
-def unneeded_images(releases: Sequence[Record]) -> List[str]:
+def unneeded_images(releases: Sequence[Release]) -> List[str]:
     """Return the images of releases that failed or were pruned, unless one that is kept has the same."""
     gone: Set[str] = set()
     needed: Set[str] = set()
-    for record in releases:
-        (gone if record["status"] in ("failed", "pruned") else needed).add(image_of(record))
+    for release in releases:
+        (gone if release.status in GONE else needed).add(release.image.reference)
     return sorted(gone - needed)
 
 
-def rebuilt_releases(known: Sequence[Record], bundles: Sequence[Record], live: Optional[str]) -> List[Record]:
+def rebuilt_releases(known: Sequence[Release], bundles: Sequence[Release], live: Optional[str]) -> List[Release]:
     """Return the releases of a record that was damaged, oldest first.
 
     Args:
         known: what a copy from before still knew.
-        bundles: what the bundles on the host say of themselves.
+        bundles: what the bundles on the host say of themselves, which is not what became of them.
         live: the release that the route names; None when that is lost as well, and then none is taken for one that never served.
     """
-    by_id = {bundle["id"]: {"prepared_at": None, **bundle} for bundle in bundles}
-    releases = sorted({**by_id, **{record["id"]: record for record in known}}.values(), key=lambda r: release_number(r["id"]))
-    for record in releases:
-        if record["id"] == live:
-            record["status"] = "live"
-        elif record.get("status") == "live":
-            record["status"] = "kept"
-        else:
+    with_record = {release.id: release for release in known}
+    by_id = {**{release.id: release for release in bundles}, **with_record}
+    for release in by_id.values():
+        if release.id == live:
+            release.status = LIVE
+        elif release.id not in with_record:
             # A bundle older than the live one served: those of failed releases are removed.
-            served = live is None or release_number(record["id"]) < release_number(live)
-            record.setdefault("status", "kept" if served else "prepared")
-    return releases
+            served = live is None or release_number(release.id) < release_number(live)
+            release.status = KEPT if served else PREPARED
+        elif release.status == LIVE:
+            release.status = KEPT
+    return sorted(by_id.values(), key=lambda release: release_number(release.id))
 
 
 @dataclass(frozen=True)
 class Target:
     """Where a rollback goes, or why it cannot."""
 
-    record: Optional[Record]
+    release: Optional[Release]
     problem: str = ""
 
 
-def rollback_target(releases: Sequence[Record], live: Optional[str], wanted: Optional[str] = None) -> Target:
+def rollback_target(releases: Sequence[Release], live: Optional[str], wanted: Optional[str] = None) -> Target:
     """Choose the release to roll back to.
 
     Without `wanted` it is the one that was live before the live one; so rolling back twice goes two releases back, and a
@@ -103,13 +110,13 @@ def rollback_target(releases: Sequence[Record], live: Optional[str], wanted: Opt
     if wanted == live:
         return Target(None, f"{live} is live already")
     if wanted:
-        record = find(releases, wanted)
-        if record is None or record["status"] in ("failed", "prepared"):
+        target = find(releases, wanted)
+        if target is None or target.status in (FAILED, PREPARED):
             return Target(None, f"{wanted} never served here")
     else:
-        record = find(releases, current.get("previous"))
-        if record is None:
+        target = find(releases, current.previous)
+        if target is None:
             return Target(None, f"{live} is the first release here; there is no earlier one")
-    if record["status"] == "pruned":
-        return Target(None, f"{record['id']} was removed by retention")
-    return Target(record)
+    if target.status == PRUNED:
+        return Target(None, f"{target.id} was removed by retention")
+    return Target(target)

@@ -4,25 +4,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, sync_directory, write_atomically
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import read_state, set_aside, write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import (
-    RELEASE_ID,
-    Record,
     find,
     rebuilt_releases,
     release_id,
     release_number,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import (
+    FORMAT,
+    GONE,
+    KEPT,
+    LIVE,
+    RELEASE_ID,
+    UNREADABLE,
+    Release,
+    Schema,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 # How many releases stay in the record when their files are gone.
 HISTORY = 100
-GONE = ("failed", "pruned")
 
 
 def route_text(paths: AppPaths) -> Optional[str]:
@@ -63,15 +70,19 @@ class Ledger:
     def __init__(self, paths: AppPaths) -> None:
         self._paths = paths
         self._path = paths.ledger
-        stored = read_state(self._path, ("next", "releases"))
-        self.releases: List[Record] = stored.body["releases"] if stored.body else []
+        stored = read_state(self._path, ("next", "releases"), FORMAT)
+        self.releases: List[Release] = []
         self.next: int = stored.body["next"] if stored.body else 1
         self.damage = stored.damage
+        try:
+            self.releases = list(map(Release.from_dict, stored.body["releases"])) if stored.body else []
+        except UNREADABLE as error:
+            self.damage = self.damage or f"{self._path} is damaged ({error!r} in one of its releases)"
         if self.damage or stored.body is None:
             self._rebuild(paths)
 
     def _rebuild(self, paths: AppPaths) -> None:
-        bundles = bundle.all_records(paths)
+        bundles = bundle.releases(paths)
         if bundles and not self.damage:
             self.damage = f"{self._path} is gone"
         live = read_route(paths)
@@ -79,36 +90,35 @@ class Ledger:
             # The route is lost as well: what the engine was told to keep running is what served.
             live = max(docker.kept_running_releases(paths.app), key=release_number, default=live)
         self.releases = rebuilt_releases(self.releases, bundles, live)
-        taken = {*(record["id"] for record in self.releases), *bundle.ids(paths), *([live] if live else [])}
+        taken = {*(release.id for release in self.releases), *bundle.ids(paths), *([live] if live else [])}
         self.next = max([self.next, *(release_number(release) + 1 for release in taken)])
 
-    def get(self, release: Optional[str]) -> Record:
-        """Return the record of `release`.
+    def get(self, release: Optional[str]) -> Release:
+        """Return the release with this id.
 
         Raises:
             ReleaseError: UNKNOWN_RELEASE when there is none.
         """
-        record = find(self.releases, release)
-        if record is None:
+        found = find(self.releases, release)
+        if found is None:
             raise ReleaseError("UNKNOWN_RELEASE", f"release {release} is not in {self._path}", "start again with a deploy")
-        return record
+        return found
 
-    def add(self, **fields: Any) -> Record:
-        """Add a record with the next id; ids are never used twice."""
-        record = {"id": release_id(self.next), "status": "prepared", "prepared_at": now(), **fields}
+    @property
+    def next_id(self) -> str:
+        """The id that the next release gets; none is used twice."""
+        return release_id(self.next)
+
+    def add(self, release: Release) -> None:
+        """Add a release that was prepared just now, under `next_id`."""
+        release.prepared_at = now()
         self.next += 1
-        self.releases.append(record)
+        self.releases.append(release)
         self.save()
-        return record
 
-    def note_schema(self, release: str, schema: Dict[str, Any]) -> None:
-        """Record what a release was made for, and what it did to the database.
-
-        Args:
-            release: its id.
-            schema: ``tool``, ``heads`` and ``migrations``; once it migrated also ``from`` (the revision before) and ``backup``.
-        """
-        self.get(release)["schema"] = schema
+    def note_schema(self, release: str, schema: Schema) -> None:
+        """Record what a release was made for, and what it did to the database."""
+        self.get(release).schema = schema
         self.save()
         bundle.note_schema(self._paths, release, schema)
 
@@ -118,15 +128,15 @@ class Ledger:
             set_aside(self._path)
         self.damage = ""
         earlier, recent = self.releases[:-HISTORY], self.releases[-HISTORY:]
-        releases = [record for record in earlier if record["status"] not in GONE] + recent
-        write_state(self._path, {"next": self.next, "releases": releases})
+        releases = [release.as_dict() for release in (*(old for old in earlier if old.status not in GONE), *recent)]
+        write_state(self._path, {"next": self.next, "releases": releases}, FORMAT)
 
     def mark_live(self, release: str) -> None:
         """Record that the route names `release`, and what that makes of the one before."""
-        for record in self.releases:
-            if record["status"] == "live" and record["id"] != release:
-                record["status"] = "kept"
-        record = self.get(release)
-        if record["status"] != "live":
-            record.update(status="live", live_at=now())
+        for other in self.releases:
+            if other.status == LIVE and other.id != release:
+                other.status = KEPT
+        live = self.get(release)
+        if live.status != LIVE:
+            live.status, live.live_at = LIVE, now()
         self.save()

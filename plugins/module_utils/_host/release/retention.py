@@ -11,6 +11,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import remove_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import prunable, unneeded_images
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PRUNED
 
 
 def has_prunable(ledger: Ledger, live: Optional[str], keep: int) -> bool:
@@ -23,7 +24,7 @@ def prune(paths: AppPaths, ledger: Ledger, live: Optional[str], keep: int) -> Li
     gone = prunable(ledger.releases, live, keep)
     for release in gone:
         remove_release(paths, release)
-        ledger.get(release)["status"] = "pruned"
+        ledger.get(release).status = PRUNED
         ledger.save()
     for image in unneeded_images(ledger.releases):
         docker.remove_image(image)

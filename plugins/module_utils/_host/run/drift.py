@@ -16,6 +16,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, route_text
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import LIVE
 
 # Where provisioning notes the files that it wrote, as `sha256sum` does; the proxy's also apart for each app's site.
 RECORDED = "recorded.sha256"
@@ -44,14 +45,14 @@ def findings(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> Drift:
     records = (edge / RECORDED, edge / f"recorded-{paths.app}.sha256", paths.home / "data" / RECORDED)
     host = [sentence for record in records for sentence in _changed_files(record)]
     host += _services(_edge.PROJECT) + _services(f"{paths.app}-data")
-    if route_text(paths) is None and not any(record["status"] == "live" for record in ledger.releases):
+    if route_text(paths) is None and not any(release.status == LIVE for release in ledger.releases):
         return Drift(of_host=host)  # nothing was ever live
     return Drift(_route(paths, ledger, live) or _release(paths, ledger, str(live)), host)
 
 
 def edited(paths: AppPaths, release: Candidate) -> List[str]:
     """Return what was changed by hand in a release's bundle."""
-    changes = _changes(release.record.get("files", {}), bundle.checksums(paths.bundle(release.id)))
+    changes = _changes(release.record.files, bundle.checksums(paths.bundle(release.id)))
     return [f"{paths.bundle(release.id)}/{name} was {how}" for name, how in changes]
 
 
@@ -75,7 +76,7 @@ def _release(paths: AppPaths, ledger: Ledger, live: str) -> List[str]:
         return [*found, f"the container of {live} is gone"]
     if container["Config"]["Image"] != release.image:
         found.append(f"the container of {live} runs {container['Config']['Image']} instead of {release.image}")
-    recorded = ledger.get(live).get("container")
+    recorded = ledger.get(live).container
     if recorded and recorded != container["Id"]:
         found.append(f"the container of {live} is another one than the one that was put into service")
     return found + _environment(paths, live, container)

@@ -29,7 +29,7 @@ _ADVICE = {
 }
 
 
-class Migration:
+class MigrationRun:
     """One run of an image's migration tool.
 
     Args:

@@ -21,6 +21,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bun
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, remove_release, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, route_text, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import FAILED, KEPT, LIVE, PREPARED
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import STOPPING, Entry, Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -39,11 +40,11 @@ def recover(paths: AppPaths, journal: Journal, ledger: Ledger) -> List[str]:
         told.append(_settle(paths, journal, ledger, entry))
         paths.handover.unlink(missing_ok=True)
     live = read_route(paths)
-    if live and find(ledger.releases, live) and ledger.get(live)["status"] != "live":
+    if live and find(ledger.releases, live) and ledger.get(live).status != LIVE:
         ledger.mark_live(live)
-    for record in ledger.releases:
-        if record["status"] == "prepared" and record["id"] != live:
-            discard(paths, ledger, record["id"], INTERRUPTED)
+    for left in ledger.releases:
+        if left.status == PREPARED and left.id != live:
+            discard(paths, ledger, left.id, INTERRUPTED)
     for release in docker.running_releases(paths.app):
         if release != live:
             told.append(f"RECOVERED: {release} was running and is not live; it was stopped")
@@ -64,13 +65,13 @@ def clear_away(paths: AppPaths, journal: Journal, reason: str) -> None:
 
 def discard(paths: AppPaths, ledger: Ledger, release: str, reason: str) -> None:
     """Take away a release that is not live: one that never served goes altogether, an earlier one is only stopped."""
-    record = find(ledger.releases, release)
-    if record is not None and record["status"] != "prepared":
+    known = find(ledger.releases, release)
+    if known is not None and known.status != PREPARED:
         stop_release(paths.app, release)
         return
     remove_release(paths, release)
-    if record is not None:
-        record.update(status="failed", reason=reason)
+    if known is not None:
+        known.status, known.reason = FAILED, reason
         ledger.save()
 
 
@@ -85,12 +86,12 @@ def _repair_route(paths: AppPaths, ledger: Ledger) -> List[str]:
     live = read_route(paths)
     if live and (has_record(paths, live) or docker.containers(paths.app, live)):
         return []  # also where its bundle is damaged: what users have is never taken away for that
-    served = [r for r in ledger.releases if r["status"] in ("live", "kept") and has_record(paths, r["id"])]
-    last = next((r["id"] for r in served if r["status"] == "live"), None)
+    served = [release for release in ledger.releases if release.status in (LIVE, KEPT) and has_record(paths, release.id)]
+    last = next((release.id for release in served if release.status == LIVE), None)
     if last:
         Candidate(paths, last).start()
     else:
-        last = next((r["id"] for r in reversed(served) if _serves(paths, r["id"])), None)
+        last = next((release.id for release in reversed(served) if _serves(paths, release.id)), None)
     if last is None:
         return []  # nothing ever served here, or nothing that still can
     write_route(paths, last)
@@ -173,7 +174,7 @@ def _complete(paths: AppPaths, ledger: Ledger, release: str) -> str:
     except ReleaseError as error:
         return error.what
     candidate.keep_running()
-    ledger.get(release)["revision"] = answer.json().get("revision")
+    ledger.get(release).revision = answer.json().get("revision")
     ledger.mark_live(release)
     return ""
 

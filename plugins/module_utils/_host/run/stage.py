@@ -17,6 +17,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.regi
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import recovery
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
@@ -152,12 +153,12 @@ class Stage:
         return entry["release"] if entry else None
 
 
-def brief(record: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
-    """Return what later stages and people need to know of a ledger record."""
-    if record is None:
+def brief(release: Optional[Release]) -> Optional[Dict[str, Any]]:
+    """Return what later stages and people need to know of a release."""
+    if release is None:
         return None
-    keys = ("id", "tag", "image", "digest", "revision", "previous", "live_at", "status", "reason")
-    return {key: record.get(key) for key in keys}
+    image = {"tag": release.image.tag, "image": release.image.repository, "digest": release.image.digest}
+    return {**image, **{name: getattr(release, name) for name in ("id", "revision", "previous", "live_at", "status", "reason")}}
 
 
 def serving(paths: AppPaths) -> str:
@@ -166,10 +167,10 @@ def serving(paths: AppPaths) -> str:
     if live is None:
         return "nothing (no release is live here)"
     try:
-        record = find(Ledger(paths).releases, live)
+        release = find(Ledger(paths).releases, live)
     except ReleaseError:
-        record = None
-    named = f"{live} ({record['image']}:{record['tag']})" if record else live
+        release = None
+    named = release.title if release else live
     problems = unreached(paths, live)
     return f"{named} by the record, but users do not reach it: {'; '.join(problems)}" if problems else named
 
@@ -181,7 +182,7 @@ def unreached(paths: AppPaths, live: str) -> List[str]:
     """
     if paths.maintenance.is_file() or not bundle.has_record(paths, live):
         return []
-    settings = bundle.read_record(paths, live)["settings"]
+    settings = bundle.read_record(paths, live).settings
     return edge.unreached(settings, site.hosts(paths, settings), live)
 
 

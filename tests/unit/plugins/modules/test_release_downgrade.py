@@ -17,7 +17,7 @@ WANTED = {"by": "r2", "to": "0002", "revision": ["0003"]}
 def going_back(host: Host) -> Host:
     """`r2` serves with its migration, and this run goes back to `r1`."""
     host.serves("v1")
-    host.migrates("v2", migration("0003", "0002", kind="contract"))
+    host.migrates("v2", migration("0003", "0002", impact="contract"))
     host.holds("run1", release="r1")
     host.engine.told.clear()
     return host

@@ -45,7 +45,7 @@ def test_requests_on_their_way_arrive_before_the_stop(host: Host, since_switch: 
 def test_what_no_rollback_needs_is_removed_with_its_image(host: Host) -> None:
     switched(host, "v1", "v2", "v3")
     assert finish(host.stage(release="r3"))["pruned"] == ["r1"]
-    assert host.record("r1")["status"] == "pruned"
+    assert host.record("r1").status == "pruned"
     assert not host.paths.bundle("r1").exists()
     assert list(host.engine.present) == ["r2", "r3"]
     assert host.engine.images == {f"{IMAGE}@{digest_of(tag)}" for tag in ("v2", "v3")}

@@ -1,30 +1,27 @@
 """Second stage of a deploy: a migration that fails leaves the live release as it was."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Finding, Migration
 from ansible_collections.fairlead.fastapi.plugins.modules.release_migrate import migrate
 from fakes import BUSY, fails, good
 from fakes_database import BACKUP, NEWER, migration
 from fakes_host import SECRET, SETTINGS, Host
 
 MIGRATED = "Running upgrade 0002 -> 0003"
-DROP = {
-    "rule": "ban-drop-column",
-    "kind": "destructive",
-    "line": 1,
-    "statement": "ALTER TABLE items DROP a",
-    "message": "breaks readers",
-}
+DROP = Finding(1, "ALTER TABLE items DROP a", "ban-drop-column", "breaks readers", "destructive")
 RAN = ["compose run shop-r2", "end sessions of shop_migrator"]
 BACKED_UP = "backup for a migration, of r1"
 
 
-def plan(*pending: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def plan(*pending: Migration, **changes: Any) -> dict[str, Any]:
     """Return a plan as the stage before returned it, and the controller judged it."""
-    with_sql = [{**one, "sql": "SELECT 1;"} for one in pending or [migration("0003", "0002")]]
+    with_sql = [replace(one, sql="SELECT 1;").as_dict() for one in pending or [migration("0003", "0002")]]
     return {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "pending": with_sql, "due": True, **changes}
 
 
@@ -47,13 +44,13 @@ def ready_to_migrate(host: Host) -> Host:
 def test_it_is_backed_up_run_and_recorded(ready_to_migrate: Host) -> None:
     host = ready_to_migrate
     host.engine.compose_leaves = Finished(0, f"{MIGRATED}\nconnected with {SECRET}\n", "")
-    brought = [migration("0003", "0002")]
+    brought = migration("0003", "0002")
     result = run(host)
-    assert result == {"changed": True, "output": [MIGRATED, f"connected with {MASK}"], "migrations": brought, "backup": BACKUP}
+    assert result["migrations"] == [brought.recorded()]
+    assert (result["changed"], result["output"], result["backup"]) == (True, [MIGRATED, f"connected with {MASK}"], BACKUP)
     assert host.engine.told == [BACKED_UP, *RAN]
-    recorded = {"tool": "alembic", "from": ["0002"], "heads": ["0003"], "migrations": brought, "backup": BACKUP}
-    assert host.record("r2")["schema"] == recorded
-    assert (host.live, host.record("r2")["status"], host.database.revision) == ("r1", "prepared", ["0003"])
+    assert host.schema("r2") == Schema("alembic", ["0003"], [brought], before=["0002"], backup=BACKUP)
+    assert (host.live, host.record("r2").status, host.database.revision) == ("r1", "prepared", ["0003"])
     assert host.phases[-3:] == ["BACKED_UP", "MIGRATING", "MIGRATED"]
     assert host.entry["expires"] > host.clock.now, "the run goes on"
 
@@ -63,14 +60,14 @@ def test_it_is_backed_up_run_and_recorded(ready_to_migrate: Host) -> None:
     [
         ({}, "CONTRACT_BLOCKED"),
         ({"allow_contract": True}, None),
-        ({"the_plan": plan(migration("0003", "0002", kind="contract"), fresh=True)}, None),  # nothing can be missed
-        ({"the_plan": plan(migration("0003", "0002", kind="unknown"))}, None),
+        ({"the_plan": plan(migration("0003", "0002", impact="contract"), fresh=True)}, None),  # nothing can be missed
+        ({"the_plan": plan(migration("0003", "0002", impact="unknown"))}, None),
     ],
 )
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_what_takes_something_away_needs_a_word(ready_to_migrate: Host, params: dict[str, Any], code: str | None, check_mode: bool) -> None:
     host = ready_to_migrate
-    contract = migration("0004", "0003", kind="contract", findings=[DROP, {**DROP, "kind": "lock", "message": "is slow"}])
+    contract = migration("0004", "0003", impact="contract", findings=[DROP, replace(DROP, kind="lock", message="is slow")])
     given = {"the_plan": plan(migration("0003", "0002"), contract), **params}
     if code is None:
         assert run(host, check_mode=check_mode, **given)["changed"] is True
@@ -79,7 +76,7 @@ def test_what_takes_something_away_needs_a_word(ready_to_migrate: Host, params: 
         run(host, check_mode=check_mode, **given)
     assert caught.value.what.startswith("1 of 2 pending migrations take something away")
     assert caught.value.details == ["0004 (contract): Do 0004", "  ALTER TABLE items DROP a: breaks readers"]
-    assert (host.database.revision, host.record("r2")["status"]) == (["0002"], "prepared" if check_mode else "failed")
+    assert (host.database.revision, host.record("r2").status) == (["0002"], "prepared" if check_mode else "failed")
     assert "backup" not in str(host.engine.told)
 
 
@@ -104,7 +101,7 @@ def test_without_a_backup_nothing_runs(ready_to_migrate: Host, code: str) -> Non
     with fails(code):
         run(host)
     assert (host.engine.told, host.database.revision, host.live) == ([BACKED_UP], ["0002"], "r1")
-    assert host.record("r2")["reason"] == code
+    assert host.record("r2").reason == code
 
 
 @pytest.mark.parametrize(
@@ -136,8 +133,8 @@ def test_a_failure_removes_the_release_and_ends_the_run(ready_to_migrate: Host) 
         "the database is at 0002, as before",
         f"backup from before it: {BACKUP} (playbooks/restore.yml -e backup={BACKUP})",
     ]
-    assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", "MIGRATION_FAILED")
-    assert host.record("r2")["schema"]["migrations"] == [migration("0003", "0002")], "some of it may have been done"
+    assert (host.record("r2").status, host.record("r2").reason) == ("failed", "MIGRATION_FAILED")
+    assert host.schema("r2").migrations == [migration("0003", "0002")], "some of it may have been done"
     assert not host.paths.bundle("r2").exists()
     assert (host.live, host.engine.present["r1"]["State"]["Running"]) == ("r1", True)
     assert (host.phases[-2:], host.entry["code"]) == (["MIGRATING", "ABORTED"], "MIGRATION_FAILED")
@@ -152,7 +149,7 @@ def test_a_migration_that_hangs_is_ended(ready_to_migrate: Host) -> None:
     assert "within 600 s" in caught.value.what
     assert caught.value.details[0] == "waiting for a lock"
     assert host.engine.told[:4] == [BACKED_UP, RAN[0], "remove shop-r2-migrate", RAN[1]], "ending the client does not end the container"
-    assert (host.record("r2")["reason"], host.unfinished) == ("MIGRATION_TIMEOUT", False)
+    assert (host.record("r2").reason, host.unfinished) == ("MIGRATION_TIMEOUT", False)
 
 
 def test_a_tool_that_ends_well_elsewhere_has_failed(ready_to_migrate: Host) -> None:
@@ -178,7 +175,7 @@ def test_of_another_tool_the_change_of_the_schema_is_recorded(host: Host, known:
     migrations = run(host, plan(tool="command", heads=before, revision=before))["migrations"]
     assert [one["revision"] for one in migrations] == revisions
     assert all((one["class"], one["down"]) == ("unknown", ["schema:abc"]) for one in migrations)
-    assert host.record("r2")["schema"]["heads"] == (["schema:" + after] if known else [])
+    assert host.schema("r2").heads == (["schema:" + after] if known else [])
 
 
 @pytest.mark.parametrize(
@@ -195,9 +192,9 @@ def test_with_nothing_pending_only_the_commands_around_it_run(host: Host, settin
     host.engine.told.clear()
     host.engine.alembic.runs = lambda command: None  # type: ignore[method-assign]
     revision = ["0002"] if the_plan["tool"] == "alembic" else ["schema:abc"]
-    before = host.record("r2")["schema"]
+    before = host.schema("r2")
     result = run(host, {**the_plan, "heads": revision, "revision": revision})
-    assert (result["migrations"], result["backup"], host.record("r2")["schema"]) == ([], None, before)
+    assert (result["migrations"], result["backup"], host.schema("r2")) == ([], None, before)
     asked = ["compose run shop-r2"] * bool(settings)
     assert host.engine.told == [*asked, *RAN]
 
@@ -212,7 +209,7 @@ def test_of_an_image_that_could_not_tell_its_heads_what_was_reached_counts(
     assert [(one["revision"], one["down"], one["class"]) for one in result["migrations"]] == [
         (name, ["0002"], "unknown") for name in revisions
     ]
-    assert host.record("r2")["schema"]["heads"] == after
+    assert host.schema("r2").heads == after
 
 
 def test_a_live_release_that_does_not_bear_it_is_told(ready_to_migrate: Host) -> None:
@@ -237,6 +234,6 @@ def test_without_the_lease_nothing_runs(ready_to_migrate: Host) -> None:
 def test_check_mode_runs_nothing(ready_to_migrate: Host) -> None:
     host = ready_to_migrate
     before = host.files()
-    planned = {"changed": True, "output": [], "migrations": [migration("0003", "0002")], "backup": None}
+    planned = {"changed": True, "output": [], "migrations": [migration("0003", "0002").recorded()], "backup": None}
     assert run(host, check_mode=True) == planned
     assert (host.files(), host.engine.told) == (before, [])

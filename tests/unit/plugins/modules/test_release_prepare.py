@@ -8,6 +8,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.comman
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle as _bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.release_prepare import prepare
@@ -20,7 +21,7 @@ def test_the_first_release_of_an_app(host: Host) -> None:
     stage = host.stage("v1")
     result = prepare(stage)
     assert (result["changed"], result["unchanged"], result["release"]["id"]) == (True, False, "r1")
-    assert _bundle.read_record(host.paths, "r1")["fingerprint"] == bundle("v1").fingerprint()
+    assert _bundle.read_record(host.paths, "r1").release.config_hash == bundle("v1").fingerprint()
     assert (host.live, host.phases, host.entry["release"]) == (None, ["PLANNED", "PREPARED"], "r1")
     assert host.entry["expires"] > host.clock.now, "the run goes on"
     assert [step["step"] for step in stage.steps.done] == ["preflight", "recover", "pull", "bundle", "plan"]
@@ -209,7 +210,7 @@ def test_a_full_disk_while_writing_ends_the_run(host: Host, monkeypatch: pytest.
         prepare(host.stage("v2"))
     assert (host.live, host.unfinished) == ("r1", False)
     assert prepare(host.stage("v2", run="run2"))["release"]["id"] == "r3"
-    assert host.record("r2")["reason"] == "INTERRUPTED"
+    assert host.record("r2").reason == "INTERRUPTED"
 
 
 NO_ROOM = ReleaseError("DISK_SPACE", "no room", "free some")
@@ -321,7 +322,7 @@ def test_what_the_database_lacks_is_planned_and_recorded(newer: Host) -> None:
     known = {"tool": "alembic", "heads": ["0003"], "revision": ["0002"], "fresh": False, "unknown": "", "due": True}
     assert plan == {**known, "pending": [PENDING]}
     assert stage.steps.done[-1]["pending"] == ["0003"]
-    assert newer.record("r2")["schema"] == {"tool": "alembic", "heads": ["0003"], "migrations": []}
+    assert newer.schema("r2") == Schema("alembic", ["0003"])
     assert newer.database.revision == ["0002"]
 
 

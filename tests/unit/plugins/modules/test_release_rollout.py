@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
@@ -10,9 +11,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import ledger as _ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
 from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
 from fakes import BUSY, fails, good, service
+from fakes_database import migration
 from fakes_host import Host
 from fakes_proc import EDGE, Proc
 
@@ -35,9 +39,9 @@ def test_a_good_release_goes_live(ready_to_switch: Host) -> None:
     assert host.live == "r2"
     assert host.phases[2:] == ["STARTED", "READY", "SWITCHED", "BAKED"]
     assert host.entry["expires"] > host.clock.now, "the run goes on"
-    assert (host.record("r1")["status"], host.record("r2")["status"]) == ("kept", "live")
-    assert host.record("r2")["revision"] == "0002"
-    assert host.record("r2")["container"] == "container-r2"
+    assert (host.record("r1").status, host.record("r2").status) == ("kept", "live")
+    assert host.record("r2").revision == "0002"
+    assert host.record("r2").container == "container-r2"
     assert host.engine.told == ["compose up shop-r2", "keep container-r2"], "the old release still runs: finish stops it"
 
 
@@ -157,7 +161,7 @@ def test_a_bad_release_leaves_everything_as_it_was(ready_to_switch: Host, fault:
         rollout(host.stage(release="r2"))
     assert (host.live, host.unfinished) == (None if first else "r1", False)
     assert (host.phases[-1], host.entry["code"]) == ("REVERTED" if "SWITCHED" in host.phases else "ABORTED", code)
-    assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", code)
+    assert (host.record("r2").status, host.record("r2").reason) == ("failed", code)
     assert list(host.engine.present) == ["r1"]
     assert not host.paths.bundle("r2").exists()
 
@@ -209,7 +213,7 @@ def test_a_rollback_target_that_fails_is_stopped_and_stays_a_target(host: Host) 
     host.answers.direct = [BUSY]
     with fails("NOT_READY"):
         rollout(host.stage(release="r1"))
-    assert (host.live, host.record("r1")["status"]) == ("r2", "kept")
+    assert (host.live, host.record("r1").status) == ("r2", "kept")
     assert host.paths.bundle("r1").is_dir()
     assert host.engine.told[-1] == "stop container-r1"
 
@@ -220,17 +224,17 @@ AHEAD = "SCHEMA_AHEAD: r2 migrated the database from {} to 0003, where it stays;
 @pytest.mark.parametrize(
     ("schema", "told"),
     [
-        ({"from": ["0002"], "heads": ["0003"]}, AHEAD.format("0002")),
-        ({"from": [], "heads": ["0003"]}, AHEAD.format("no revision")),
-        ({"from": ["0003"], "heads": ["0003"]}, None),
-        ({"heads": ["0003"]}, None),  # nothing was pending
+        (Schema("alembic", ["0003"], before=["0002"]), AHEAD.format("0002")),
+        (Schema("alembic", ["0003"], before=[]), AHEAD.format("no revision")),
+        (Schema("alembic", ["0003"], before=["0003"]), None),
+        (Schema("alembic", ["0003"]), None),  # nothing was pending
         (None, None),
     ],
 )
-def test_that_the_database_stays_migrated_is_told(ready_to_switch: Host, schema: dict[str, list[str]] | None, told: str | None) -> None:
+def test_that_the_database_stays_migrated_is_told(ready_to_switch: Host, schema: Schema | None, told: str | None) -> None:
     host = ready_to_switch
     ledger = Ledger(host.paths)
-    ledger.get("r2")["schema"] = schema
+    ledger.get("r2").schema = schema
     ledger.save()
     never_ready(host)
     stage = host.stage(release="r2")
@@ -239,24 +243,24 @@ def test_that_the_database_stays_migrated_is_told(ready_to_switch: Host, schema:
     assert stage.warnings == ([told] if told else [])
 
 
-MIGRATION = {"revision": "0003", "down": ["0002"], "title": "", "class": "expand", "findings": []}
+MIGRATION = migration("0003", "0002")
 
 
 @pytest.mark.parametrize(
     ("recorded", "given", "known"),
     [
         ([], [MIGRATION], [MIGRATION]),  # another host migrated
-        ([MIGRATION], [{**MIGRATION, "class": "unknown"}], [MIGRATION]),  # this one did
+        ([MIGRATION], [replace(MIGRATION, impact="unknown")], [MIGRATION]),  # this one did
         ([], [], []),  # nothing was pending, or this is a rollback
     ],
 )
 def test_each_host_knows_what_was_migrated(
-    ready_to_switch: Host, recorded: list[dict[str, object]], given: list[dict[str, object]], known: list[dict[str, object]]
+    ready_to_switch: Host, recorded: list[Migration], given: list[Migration], known: list[Migration]
 ) -> None:
     host = ready_to_switch
-    Ledger(host.paths).note_schema("r2", {"tool": "alembic", "heads": ["0003"], "migrations": recorded})
-    rollout(host.stage(release="r2", migrations=given))
-    assert host.record("r2")["schema"]["migrations"] == known
+    Ledger(host.paths).note_schema("r2", Schema("alembic", ["0003"], recorded))
+    rollout(host.stage(release="r2", migrations=[one.recorded() for one in given]))
+    assert host.schema("r2").migrations == known
 
 
 def test_without_the_lease_nothing_starts(ready_to_switch: Host) -> None:

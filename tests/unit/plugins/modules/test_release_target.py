@@ -1,11 +1,12 @@
 """First stage of a rollback: the release to go back to is chosen, and its image is there."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import Migration
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import scram
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
 from fakes import IMAGE, digest_of, fails, good
 from fakes_database import BACKUP, migration
@@ -74,7 +75,7 @@ def test_a_password_that_was_changed_since_is_not_brought_back(host: Host, check
     before = host.files()
     with fails("ROLLBACK_SECRETS") as caught:
         choose(host.stage(check_mode=check_mode))
-    assert "r1 (v1) has earlier values of database_password, which" in caught.value.what
+    assert f"r1 ({IMAGE}:v1) has earlier values of database_password, which" in caught.value.what
     assert "the-old-one" not in f"{caught.value.what}{caught.value.todo}{caught.value.details}"
     assert caught.value.todo.endswith("-e image_tag=v1")
     assert host.files() == before
@@ -108,7 +109,7 @@ def test_an_image_that_cannot_be_had_leaves_the_live_release(host: Host) -> None
     before = host.files()
     with fails("ROLLBACK_IMAGE") as caught:
         choose(host.stage())
-    for words in ("r1 (v1, " + digest_of("v1"), "REGISTRY_UNREACHABLE: no answer"):
+    for words in (f"r1 ({IMAGE}:v1), {digest_of('v1')}", "REGISTRY_UNREACHABLE: no answer"):
         assert words in caught.value.what
     assert caught.value.todo.startswith("look there; or roll back to another release")
     assert caught.value.details == ["words"]
@@ -140,7 +141,7 @@ def test_warnings_and_findings_are_those_of_a_deploy(host: Host) -> None:
     assert host.files() == before
 
 
-CONTRACT = migration("0004", "0003", kind="contract")
+CONTRACT = migration("0004", "0003", impact="contract")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ CONTRACT = migration("0004", "0003", kind="contract")
         ([migration("0003", "0002")], True),
         ([migration("0003", "0002"), migration("0004", "0003")], True),
         ([migration("0003", "0002"), CONTRACT], False),
-        ([migration("0003", "0002", kind="unknown")], False),
+        ([migration("0003", "0002", impact="unknown")], False),
     ],
 )
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -162,8 +163,8 @@ def test_a_rollback_crosses_what_took_nothing_away(host: Host, migrations: list[
         return
     with fails("ROLLBACK_SCHEMA") as caught:
         choose(host.stage(check_mode=check_mode))
-    assert f"r1 (v1) was made for 0002, the database is at {migrations[-1]['revision']}" in caught.value.what
-    assert [line.partition(" ")[0] for line in caught.value.details] == [one["revision"] for one in migrations if one["class"] != "expand"]
+    assert f"r1 ({IMAGE}:v1) was made for 0002, the database is at {migrations[-1].revision}" in caught.value.what
+    assert [line.partition(" ")[0] for line in caught.value.details] == [one.revision for one in migrations if one.impact != "expand"]
     assert (host.files(), host.engine.told) == (before, [])
 
 
@@ -210,7 +211,7 @@ def test_whoever_says_what_becomes_of_the_schema_goes_back(host: Host, wanted: s
 
 def test_a_downgrade_goes_by_the_newest_image_that_knows_the_way(host: Host) -> None:
     host.serves("v1")
-    host.migrates("v2", CONTRACT | {"down": ["0002"]})
+    host.migrates("v2", replace(CONTRACT, down=("0002",)))
     host.serves("v3")
     downgrade = choose(host.stage(release="r1", schema="downgrade"))["downgrade"]
     assert downgrade == {"by": "r3", "to": "0002", "revision": ["0004"]}

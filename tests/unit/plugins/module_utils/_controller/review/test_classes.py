@@ -1,10 +1,9 @@
 """What migrations are taken for, by the linter as it is installed."""
 
-from typing import Any
-
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review.classes import judge, shown
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 AROUND = """BEGIN;
 
@@ -77,38 +76,38 @@ CLASSES = {
 }
 
 
-def judged(sql: str | None) -> dict[str, Any]:
-    migration = {"revision": "0003", "down": ["0002"], "title": "Change items", "sql": None if sql is None else AROUND % sql}
+def judged(sql: str | None) -> Migration:
+    migration = Migration("0003", ("0002",), "Change items", None if sql is None else AROUND % sql)
     (found,) = judge([migration], squawk.lint)
     return found
 
 
 @pytest.mark.parametrize("wanted", CLASSES)
 def test_a_migration_is_taken_for_what_it_does_to_the_release_before(wanted: str) -> None:
-    wrong = [(sql, found["findings"]) for sql in CLASSES[wanted] if (found := judged(sql))["class"] != wanted]
+    wrong = [(sql, found.findings) for sql in CLASSES[wanted] if (found := judged(sql)).impact != wanted]
     assert not wrong
 
 
 def test_each_finding_says_where_what_and_why() -> None:
     long = "DROP b, " + ", ".join(f"ADD COLUMN c{number} int" for number in range(20))
     sql = f"CREATE INDEX i ON items (note);\n\nALTER TABLE items\n  DROP COLUMN note;\n\nUPDATE items\nSET x=1;\n\nALTER TABLE a {long};"
-    findings = judged(sql)["findings"]
-    assert [(f["line"], f["kind"], f["rule"], f["statement"]) for f in findings[:3]] == [
+    findings = judged(sql).findings
+    assert [(f.line, f.kind, f.rule, f.statement) for f in findings[:3]] == [
         (5, "lock", "require-concurrent-index-creation", "CREATE INDEX i ON items (note)"),
         (8, "destructive", "ban-drop-column", "ALTER TABLE items DROP COLUMN note"),
         (10, "unknown", "not-additive", "UPDATE items SET x=1"),
     ]
-    assert len(findings[3]["statement"]) == 120 and findings[3]["statement"].endswith("…")
-    assert all(finding["message"] for finding in findings)
+    assert len(findings[3].statement) == 120 and findings[3].statement.endswith("…")
+    assert all(finding.message for finding in findings)
 
 
 def test_a_lock_on_what_nobody_has_seen_is_no_finding() -> None:
-    assert judged("CREATE TABLE tags (id bigint);\n\nCREATE INDEX i ON tags (id);")["findings"] == []
+    assert judged("CREATE TABLE tags (id bigint);\n\nCREATE INDEX i ON tags (id);").findings == ()
 
 
 def test_without_the_linter_nothing_is_known() -> None:
-    (found,) = judge([{"revision": "1", "sql": "CREATE TABLE t (id int);"}], None)
-    assert (found["class"], found["findings"][0]["rule"]) == ("unknown", "not-linted")
+    (found,) = judge([Migration("1", sql="CREATE TABLE t (id int);")], None)
+    assert (found.impact, found.findings[0].rule) == ("unknown", "not-linted")
 
 
 def test_it_is_shown_with_class_findings_and_sql() -> None:

@@ -42,7 +42,7 @@ def unsigned(text: str) -> bytes:
 
 
 def of_another_kind(text: str) -> bytes:
-    content = {"schema": state.SCHEMA, "owner": "bob"}
+    content = {"schema": state.FIRST, "owner": "bob"}
     return json.dumps({**content, "checksum": state._checksum(content)}).encode()
 
 

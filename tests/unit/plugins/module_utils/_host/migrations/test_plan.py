@@ -51,7 +51,7 @@ def plan(
 ) -> _plan.Plan:
     monkeypatch.setattr(docker, "compose", tool.compose)
     image = Image("shop-r2", Path("/r2"), "r2 (shop:v2)", "shop@sha256:ab", {**SETTINGS, **settings})
-    return _plan.make_plan(image, database, {one["revision"]: one for one in known})  # type: ignore[arg-type]
+    return _plan.make_plan(image, database, {one.revision: one for one in known})  # type: ignore[arg-type]
 
 
 def test_what_is_pending_comes_with_its_sql(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
@@ -77,7 +77,7 @@ def test_an_empty_database_is_planned_from_the_beginning(monkeypatch: pytest.Mon
     database.revision, database.tables = [], 0
     tool = Tool(told(FIRST))
     found = plan(monkeypatch, tool, database)
-    assert (found.fresh, [one["revision"] for one in found.pending]) == (True, ["0001", "0002"])
+    assert (found.fresh, [one.revision for one in found.pending]) == (True, ["0001", "0002"])
     assert tool.question["current"] == []
 
 
@@ -87,13 +87,13 @@ def test_one_whose_sql_cannot_be_told_is_the_only_one(monkeypatch: pytest.Monkey
     first = BLOCK.format(down="", revision="0002") + "-- Running upgrade 0002 -> 0003\n"
     tool = Tool(told(history), told_sql(first, "AttributeError"), told_sql(BLOCK.format(down="0003", revision="0004")))
     found = plan(monkeypatch, tool, database)
-    assert [one["sql"] for one in found.pending] == ["SELECT 0002;", None, "SELECT 0004;"]
+    assert [one.sql for one in found.pending] == ["SELECT 0002;", None, "SELECT 0004;"]
     assert found.unknown == "", "one that reads rows is nothing unusual"
 
 
 def test_env_py_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     found = plan(monkeypatch, Tool(told(NEWER), told_sql("", "gaierror: no such host")), database)
-    assert (found.heads, [one["sql"] for one in found.pending]) == (["0003"], [None])
+    assert (found.heads, [one.sql for one in found.pending]) == (["0003"], [None])
     assert found.unknown.startswith("the SQL of 0003: asked in a container without network")
     assert "gaierror" in found.unknown
 
@@ -115,7 +115,7 @@ def test_an_image_that_cannot_tell_is_migrated_as_a_whole(
     monkeypatch.setattr(docker, "remove", removed.append)
     tool = Tool(**answers)
     found = plan(monkeypatch, tool, database)
-    assert (found.heads, found.revision, [one["revision"] for one in found.pending]) == ([], ["0002"], ["alembic upgrade head"])
+    assert (found.heads, found.revision, [one.revision for one in found.pending]) == ([], ["0002"], ["alembic upgrade head"])
     assert words in found.unknown
     assert tool.services == {"plan"}, "nothing was run on a network"
     assert removed == ["shop-r2-plan"] * sum(isinstance(answer, CommandTimeout) for answer in answers.values())
@@ -123,21 +123,21 @@ def test_an_image_that_cannot_tell_is_migrated_as_a_whole(
 
 def test_an_image_that_dies_of_its_sql_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     found = plan(monkeypatch, Tool(program=Finished(137, told(NEWER), "Killed")), database)
-    assert (found.heads, [one["sql"] for one in found.pending]) == (["0003"], [None])
+    assert (found.heads, [one.sql for one in found.pending]) == (["0003"], [None])
     assert "Killed" in found.unknown
 
 
 def test_what_was_told_in_time_counts(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     monkeypatch.setattr(docker, "remove", lambda name: None)
     found = plan(monkeypatch, Tool(program=CommandTimeout("COMMAND_TIMEOUT", "", "", told(NEWER).splitlines())), database)
-    assert (found.heads, [one["revision"] for one in found.pending]) == (["0003"], ["0003"])
+    assert (found.heads, [one.revision for one in found.pending]) == (["0003"], ["0003"])
     assert "the SQL of 0003" in found.unknown and "did not answer" in found.unknown
 
 
 def test_without_a_python_that_has_alembic_its_command_lists_them(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     tool = Tool(program=Finished(127, "", "no python3"), history=Finished(0, f"INFO a logger's line\n{NEWER}", ""))
     found = plan(monkeypatch, tool, database, migrate_command=["/entrypoint.sh", "alembic", "-c", "a.ini", "upgrade", "head"])
-    assert [(one["revision"], one["sql"]) for one in found.pending] == [("0003", None)]
+    assert [(one.revision, one.sql) for one in found.pending] == [("0003", None)]
     assert "no python3" in found.unknown
     assert (tool.asked, tool.services) == (["python3 program", "alembic -c a.ini history"], {"plan"})
 
@@ -193,15 +193,15 @@ def test_from_several_revisions_no_sql_can_be_told(monkeypatch: pytest.MonkeyPat
     database.revision = ["0003a", "0003b"]
     history = "0003a, 0003b -> 0004 (head) (mergepoint), Merge\n" + TWO.replace(" (head)", "")
     found = plan(monkeypatch, Tool(told(history)), database)
-    assert ([one["sql"] for one in found.pending], found.unknown) == ([None], "")
+    assert ([one.sql for one in found.pending], found.unknown) == ([None], "")
 
 
 @pytest.mark.parametrize(
     ("known", "code"),
     [
         ([migration("0003", "0002")], None),
-        ([migration("0003", "0002", kind="contract")], "REVISION_CONFLICT"),
-        ([migration("0003", "0002", kind="unknown")], "REVISION_CONFLICT"),
+        ([migration("0003", "0002", impact="contract")], "REVISION_CONFLICT"),
+        ([migration("0003", "0002", impact="unknown")], "REVISION_CONFLICT"),
         ([], "REVISION_CONFLICT"),
     ],
 )
@@ -217,7 +217,7 @@ def test_an_earlier_image_fits_where_nothing_was_taken_away(
     with fails(code) as caught:
         plan(monkeypatch, tool, database, known)
     assert "which is at 0003: the database is at 0003, which the image does not know" in caught.value.what
-    assert caught.value.details == [f"{one['revision']} ({one['class']}): Do {one['revision']}" for one in known]
+    assert caught.value.details == [f"{one.revision} ({one.impact}): Do {one.revision}" for one in known]
 
 
 @pytest.mark.parametrize(("target", "code"), [("head", "REVISION_CONFLICT"), ("heads", None)])
@@ -247,7 +247,7 @@ def test_without_migrations_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(("settings", "code"), [({}, "DB_UNKNOWN"), (OTHER, "DB_UNKNOWN"), ({**OTHER, "migrate_backup": False}, None)])
 def test_a_database_of_which_nothing_is_known(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], code: str | None) -> None:
     if code is None:
-        assert [one["revision"] for one in plan(monkeypatch, Tool(), None, **settings).pending] == ["flyway migrate"]
+        assert [one.revision for one in plan(monkeypatch, Tool(), None, **settings).pending] == ["flyway migrate"]
         return
     with fails(code) as caught:
         plan(monkeypatch, Tool(), None, **settings)
@@ -268,7 +268,7 @@ def test_of_another_tool_nothing_is_run_to_find_out(
 ) -> None:
     tool = Tool()
     found = plan(monkeypatch, tool, database, **settings)
-    assert [one["revision"] for one in found.pending] == [" ".join(settings["migrate_command"])]
+    assert [one.revision for one in found.pending] == [" ".join(settings["migrate_command"])]
     assert (found.tool, found.heads, found.revision, tool.asked) == ("command", ["schema:abc"], ["schema:abc"], [])
     assert found.unknown.startswith(words)
     assert ("app_release_migrate_after_command" in found.unknown) is hint

@@ -1,11 +1,12 @@
 """What is to be migrated, and how far a database is from a release: each decision as a table."""
 
 import json
-from typing import Any
+from dataclasses import replace
 
 import fakes_database
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Finding
 from fakes_database import migration
 
 LINE = "0002 -> 0003 (head), Add a color\n0001 -> 0002, Add notes\n<base> -> 0001, Begin\n"
@@ -106,8 +107,7 @@ def test_what_a_migration_says_of_itself_is_kept() -> None:
 )
 def test_what_a_database_lacks_comes_in_its_order(output: str, current: list[str], pending: list[str]) -> None:
     found = schema.history_of(output).pending(current)
-    assert [one["revision"] for one in found] == pending
-    assert all(set(one) == {"revision", "down", "title", "sql"} for one in found)
+    assert [one.revision for one in found] == pending
 
 
 @pytest.mark.parametrize(
@@ -149,23 +149,17 @@ def test_each_migration_has_its_sql(output: str, whole: bool, found: dict[str, s
     assert schema.sql_by_revision(output, whole) == (found, failed)
 
 
-def test_the_last_word_about_a_migration_counts() -> None:
-    first, second = migration("0003", "0002", kind="unknown"), migration("0003", "0002")
-    releases: list[dict[str, Any]] = [{}, {"schema": None}, {"schema": {}}, *({"schema": {"migrations": [one]}} for one in (first, second))]
-    assert schema.known_migrations(releases) == {"0003": second}
-
-
 KNOWN = {
-    one["revision"]: one
+    one.revision: one
     for one in (
         migration("0002", "0001"),
         migration("0003", "0002"),
-        migration("0004", "0003", kind="contract"),
-        migration("0005", "0004", kind="unknown"),
+        migration("0004", "0003", impact="contract"),
+        migration("0005", "0004", impact="unknown"),
         migration("a", "0002"),
         migration("b", "0002"),
         migration("m", "a", "b"),
-        migration("p", "0001", kind="contract"),
+        migration("p", "0001", impact="contract"),
         migration("q", "p"),
         migration("r", "p"),
         migration("s", "q", "r"),
@@ -193,16 +187,16 @@ KNOWN = {
 )
 def test_how_far_a_database_is_ahead(heads: list[str], revision: list[str], crossed: list[str], problem: str, harmless: bool) -> None:
     found = schema.distance(KNOWN, heads, revision)
-    assert ([one["revision"] for one in found.crossed], found.harmless) == (crossed, harmless)
+    assert ([one.revision for one in found.crossed], found.harmless) == (crossed, harmless)
     assert problem in found.problem
     assert bool(found.problem) is bool(problem)
 
 
 def test_only_what_is_not_harmless_is_told() -> None:
-    gone = {"kind": "destructive", "statement": "DROP TABLE a", "message": "takes it away"}
-    slow, whole = {**gone, "kind": "lock", "message": "is slow"}, {**gone, "kind": "unknown", "statement": "", "message": "has no SQL"}
-    untitled = {**migration("0005", kind="unknown", findings=[whole]), "title": ""}
-    migrations = [migration("0003", findings=[slow]), migration("0004", kind="contract", findings=[slow, gone]), untitled]
+    gone = Finding(1, "DROP TABLE a", "drop", "takes it away", "destructive")
+    slow, whole = replace(gone, kind="lock", message="is slow"), replace(gone, kind="unknown", statement="", message="has no SQL")
+    untitled = replace(migration("0005", impact="unknown", findings=[whole]), title="")
+    migrations = [migration("0003", findings=[slow]), migration("0004", impact="contract", findings=[slow, gone]), untitled]
     assert schema.gate_lines(migrations) == [
         "0004 (contract): Do 0004",
         "  DROP TABLE a: takes it away",

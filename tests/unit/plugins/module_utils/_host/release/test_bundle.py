@@ -1,7 +1,6 @@
 """A release's bundle: whole or absent, closed to others, compared without showing a secret."""
 
 import errno
-import json
 import os
 import stat
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle as _bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PinnedImage
 from fakes import IMAGE, digest_of, fails
-from fakes_host import SECRET, SETTINGS, bundle
+from fakes_host import SECRET, SETTINGS, bundle, released, write
 
 MIGRATORS = "s3cr3t-of-the-migrator"
 
@@ -35,7 +35,7 @@ def modes(directory: Path) -> dict[str, str]:
     ],
 )
 def test_only_their_owner_reads_the_files(paths: AppPaths, secrets_as: str, where: dict[str, str]) -> None:
-    bundle(secrets_as=secrets_as, migrate_secrets={"database_password": MIGRATORS}).write(paths, "r1", None)
+    write(bundle(secrets_as=secrets_as, migrate_secrets={"database_password": MIGRATORS}), paths, "r1")
     own = dict.fromkeys((".env", "compose.yaml", "app.env", "migrate-app.env", "release.json"), "0o600")
     assert modes(paths.bundle("r1")) == {".": "0o700", **own, **where}
     assert _bundle.read_secrets(paths, "r1") == {"database_password": SECRET, "migrate-database_password": MIGRATORS}
@@ -46,7 +46,7 @@ def test_a_plan_gets_placeholders(paths: AppPaths, secrets_as: str) -> None:
     content = bundle(
         secrets={"a": SECRET}, migrate_secrets={"a": MIGRATORS, "URL": f"postgresql://x:{MIGRATORS}@db/x"}, secrets_as=secrets_as
     )
-    content.write(paths, "r1", None)
+    write(content, paths, "r1")
     files = [file for file in paths.bundle("r1").rglob("*") if file.is_file() and "plan-secrets" in str(file)]
     text = "".join(file.read_text() for file in files)
     assert "postgresql://placeholder:" in text
@@ -54,20 +54,21 @@ def test_a_plan_gets_placeholders(paths: AppPaths, secrets_as: str) -> None:
 
 
 def test_secret_files_belong_to_the_user_of_the_app(paths: AppPaths) -> None:
-    bundle().write(paths, "r1", None)
+    write(bundle(), paths, "r1")
     owner = (paths.bundle("r1") / "secrets" / "database_password").stat().st_uid
     assert f"{owner}:" == f"{os.getuid()}:" == SETTINGS["user"].partition(":")[0] + ":"
 
 
 def test_the_record_names_image_and_settings_and_no_secret(paths: AppPaths) -> None:
-    bundle("v7").write(paths, "r12", "r11")
+    write(bundle("v7"), paths, "r12", "r11")
     record = _bundle.read_record(paths, "r12")
-    assert (record["id"], record["image"], record["tag"], record["digest"]) == ("r12", IMAGE, "v7", digest_of("v7"))
-    assert (record["previous"], record["settings"]) == ("r11", SETTINGS)
-    assert record["files"] == _bundle.checksums(paths.bundle("r12"))
+    release = record.release
+    assert (release.id, release.image) == ("r12", PinnedImage(IMAGE, "v7", digest_of("v7")))
+    assert (release.previous, release.config_hash, record.settings) == ("r11", bundle("v7").fingerprint(), SETTINGS)
+    assert record.files == _bundle.checksums(paths.bundle("r12"))
     secrets = ["plan-secrets/database_password", "secrets/database_password"]
-    assert sorted(record["files"]) == [".env", "app.env", "compose.yaml", "migrate-app.env", *secrets]
-    assert SECRET not in json.dumps(record)
+    assert sorted(record.files) == [".env", "app.env", "compose.yaml", "migrate-app.env", *secrets]
+    assert SECRET not in (paths.bundle("r12") / "release.json").read_text()
     assert f"{IMAGE}@{digest_of('v7')}" in (paths.bundle("r12") / ".env").read_text()
 
 
@@ -77,7 +78,7 @@ def test_a_bundle_that_is_gone_is_told(paths: AppPaths) -> None:
 
 
 def test_a_bundle_that_is_only_looked_at_is_none_of_the_app(paths: AppPaths) -> None:
-    with bundle(migrate_environment={"DATABASE_USER": "shop_migrator"}).staged(paths, "r1") as directory:
+    with bundle(migrate_environment={"DATABASE_USER": "shop_migrator"}).staged(paths, released()) as directory:
         assert (directory / "migrate-app.env").read_text() == 'DATABASE_USER="shop_migrator"\n'
         assert _bundle.ids(paths) == []
     assert list((paths.home / "releases").iterdir()) == []
@@ -93,7 +94,7 @@ def test_half_a_bundle_is_never_left(paths: AppPaths, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(_bundle, "write_json", full)
     with fails("STATE_WRITE") as caught:
-        bundle().write(paths, "r1", None)
+        write(bundle(), paths, "r1")
     assert "No space left on device" in caught.value.what
     assert list((paths.home / "releases").iterdir()) == []
 
@@ -101,7 +102,7 @@ def test_half_a_bundle_is_never_left(paths: AppPaths, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("value", ["", "plain", 'a"$b\\', "key\r\nof\r\nlines\r\n", "grüße\n", " spaces "])
 @pytest.mark.parametrize("secrets_as", ["file", "environment"])
 def test_secrets_come_back_as_they_were_given(paths: AppPaths, secrets_as: str, value: str) -> None:
-    bundle(secrets={"key": value}, secrets_as=secrets_as).write(paths, "r1", None)
+    write(bundle(secrets={"key": value}, secrets_as=secrets_as), paths, "r1")
     assert _bundle.read_secrets(paths, "r1") == {"key": value}
 
 
@@ -149,7 +150,7 @@ def test_the_fingerprint_tells_what_users_would_notice(changes: dict[str, Any], 
     ],
 )
 def test_a_difference_never_shows_a_secret(paths: AppPaths, changes: dict[str, Any], after: dict[str, str]) -> None:
-    bundle().write(paths, "r1", None)
+    write(bundle(), paths, "r1")
     changed = _bundle.difference(paths, "r1", bundle(**changes))
     assert {d["after_header"].split()[-1]: d["after"] for d in changed} == after
     for hidden in (SECRET, MIGRATORS, "n3w-value", "t0ken-value"):
@@ -175,7 +176,7 @@ def test_a_difference_shows_no_credential_in_an_environment(
 ) -> None:
     was: dict[str, Any] = {kind: old}
     is_to_be: dict[str, Any] = {kind: new}
-    bundle(**was).write(paths, "r1", None)
+    write(bundle(**was), paths, "r1")
     (changed,) = _bundle.difference(paths, "r1", bundle(**is_to_be))
     assert (changed["before"], changed["after"]) == (before, after)
 

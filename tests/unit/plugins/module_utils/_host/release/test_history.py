@@ -1,24 +1,29 @@
 """What rollback and retention decide from the record of releases."""
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import (
-    Record,
     kept_ids,
+    known_migrations,
     prunable,
     rebuilt_releases,
     rollback_target,
     unneeded_images,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PinnedImage, Release, Schema
+from fakes_database import migration
+from fakes_host import released
 
 
-def history(story: str) -> list[Record]:
-    """Read records from words like ``r2<r1:kept``: the id, the one live before it, the status."""
-    records = []
+def history(story: str) -> list[Release]:
+    """Read releases from words like ``r2<r1:kept``: the id, the one live before it, the status."""
+    releases = []
     for word in story.split():
         name, _, status = word.partition(":")
         release, _, previous = name.partition("<")
-        records.append({"id": release, "previous": previous or None, "status": status})
-    return records
+        releases.append(replace(released(), id=release, previous=previous or None, status=status))
+    return releases
 
 
 STRAIGHT = "r1:kept r2<r1:kept r3<r2:live"
@@ -41,8 +46,8 @@ WITH_FAILURE = "r1:kept r2<r1:failed r3<r1:live"
 )
 def test_a_rollback_goes_to(story: str, live: str, wanted: str | None, goes_to: str) -> None:
     target = rollback_target(history(story), live, wanted)
-    assert target.record is not None, target.problem
-    assert (target.record["id"], target.problem) == (goes_to, "")
+    assert target.release is not None, target.problem
+    assert (target.release.id, target.problem) == (goes_to, "")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ def test_a_rollback_goes_to(story: str, live: str, wanted: str | None, goes_to: 
 )
 def test_a_rollback_is_refused(story: str, live: str | None, wanted: str | None, why: str) -> None:
     target = rollback_target(history(story), live, wanted)
-    assert target.record is None
+    assert target.release is None
     assert why in target.problem
 
 
@@ -103,8 +108,9 @@ def test_retention(story: str, live: str | None, keep: int, kept: list[str], gon
     ],
 )
 def test_images_that_no_release_needs(images: str, unneeded: list[str]) -> None:
-    records = [dict(zip(("digest", "status"), word.split(":"), strict=True), image="shop") for word in images.split()]
-    assert unneeded_images(records) == unneeded
+    words = [word.partition(":") for word in images.split()]
+    releases = [replace(released(), image=PinnedImage("shop", "v1", digest), status=status) for digest, _, status in words]
+    assert unneeded_images(releases) == unneeded
 
 
 @pytest.mark.parametrize(
@@ -122,13 +128,18 @@ def test_images_that_no_release_needs(images: str, unneeded: list[str]) -> None:
     ],
 )
 def test_a_record_is_rebuilt(known: str, bundles: str, live: str | None, rebuilt: str) -> None:
-    found = rebuilt_releases(history(known), [{"id": name, "previous": None} for name in bundles.split()], live)
-    assert " ".join(f"{record['id']}:{record['status']}" for record in found) == rebuilt
+    found = rebuilt_releases(history(known), history(bundles), live)
+    assert " ".join(f"{release.id}:{release.status}" for release in found) == rebuilt
 
 
 def test_a_rebuilt_record_keeps_what_was_known() -> None:
-    known = [{"id": "r1", "status": "kept", "revision": "0001", "tag": "v1"}]
-    bundles = [{"id": "r1", "tag": "v1"}, {"id": "r2", "tag": "v2"}]
-    first, second = rebuilt_releases(known, bundles, "r2")
-    assert first == known[0]
-    assert second == {"id": "r2", "status": "live", "tag": "v2", "prepared_at": None}
+    (known,) = history("r1:kept")
+    known.revision = "0001"
+    first, second = rebuilt_releases([replace(known)], history("r1 r2"), "r2")
+    assert (first, second.status, second.prepared_at) == (known, "live", None)
+
+
+def test_the_last_word_about_a_migration_counts() -> None:
+    first, second = migration("0003", "0002", impact="unknown"), migration("0003", "0002")
+    schemas = [None, Schema("none"), Schema("alembic", migrations=[first]), Schema("alembic", migrations=[second])]
+    assert known_migrations([replace(released(), schema=schema) for schema in schemas]) == {"0003": second}

@@ -1,6 +1,7 @@
 """The record of releases and the route."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
@@ -14,50 +15,50 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.led
 )
 from fakes import fails
 from fakes_database import migration
-from fakes_host import Host, bundle
+from fakes_host import Host, bundle, released, write
 
 
 def statuses(paths: AppPaths) -> dict[str, str]:
-    return {record["id"]: record["status"] for record in Ledger(paths).releases}
+    return {release.id: release.status for release in Ledger(paths).releases}
 
 
 def test_ids_are_never_used_twice(paths: AppPaths) -> None:
-    assert [Ledger(paths).add(tag=tag)["id"] for tag in ("v1", "v2")] == ["r1", "r2"]
+    assert [released(tag, paths).id for tag in ("v1", "v2")] == ["r1", "r2"]
     ledger = Ledger(paths)
     ledger.releases.clear()
     ledger.save()
-    assert Ledger(paths).add(tag="v3")["id"] == "r3"
+    assert released("v3", paths).id == "r3"
 
 
 def test_what_becomes_live_makes_the_one_before_a_kept_one(paths: AppPaths) -> None:
     for tag in ("v1", "v2", "v3"):
-        Ledger(paths).add(tag=tag)
+        released(tag, paths)
     for release in ("r1", "r2", "r1"):
         Ledger(paths).mark_live(release)
     assert statuses(paths) == {"r1": "live", "r2": "kept", "r3": "prepared"}
 
 
 def test_marking_the_live_one_again_leaves_its_time(paths: AppPaths) -> None:
+    released("v1", paths)
     ledger = Ledger(paths)
-    ledger.add(tag="v1")
     ledger.mark_live("r1")
-    ledger.get("r1")["live_at"] = "2026-01-01T00:00:00Z"
+    ledger.get("r1").live_at = "2026-01-01T00:00:00Z"
     ledger.mark_live("r1")
-    assert Ledger(paths).get("r1")["live_at"] == "2026-01-01T00:00:00Z"
+    assert Ledger(paths).get("r1").live_at == "2026-01-01T00:00:00Z"
 
 
 def test_old_history_is_dropped_but_never_what_serves_or_may_serve_again(paths: AppPaths) -> None:
     ledger = Ledger(paths)
     for release in ("r1", "r2"):
-        ledger.add(tag="v1")
+        ledger.add(bundle("v1").release(release))
         ledger.mark_live(release)
     for _ in range(HISTORY + 5):
-        ledger.add(tag="broken")["status"] = "failed"
+        ledger.add(replace(bundle("broken").release(ledger.next_id), status="failed"))
     ledger.save()
     stored = Ledger(paths)
-    assert (stored.get("r1")["status"], stored.get("r2")["status"]) == ("kept", "live")
+    assert (stored.get("r1").status, stored.get("r2").status) == ("kept", "live")
     assert len(stored.releases) <= HISTORY + 2
-    assert stored.releases[-1]["id"] == f"r{HISTORY + 7}"
+    assert stored.releases[-1].id == f"r{HISTORY + 7}"
 
 
 def test_an_unknown_release_is_told(paths: AppPaths) -> None:
@@ -80,12 +81,11 @@ def damaged(paths: AppPaths, content: bytes | None) -> None:
 @pytest.mark.parametrize("content", DAMAGES)
 def test_a_damaged_record_is_the_copy_before_it_and_what_came_since(paths: AppPaths, content: bytes) -> None:
     for tag in ("v1", "v2"):
-        release = Ledger(paths).add(tag=tag)["id"]
-        bundle(tag).write(paths, release, None)
+        write(bundle(tag), paths, released(tag, paths).id)
     write_route(paths, "r1")
     paths.ledger.write_bytes(content)
     ledger = Ledger(paths)
-    assert [(record["id"], record["status"], record["tag"]) for record in ledger.releases] == [
+    assert [(release.id, release.status, release.image.tag) for release in ledger.releases] == [
         ("r1", "live", "v1"),
         ("r2", "prepared", "v2"),  # only its bundle tells of it
     ]
@@ -102,9 +102,9 @@ def test_a_lost_record_is_rebuilt_from_bundles_and_route(host: Host, content: by
     damaged(host.paths, content)
     files = host.files()
     ledger = Ledger(host.paths)
-    assert {r["id"]: r["status"] for r in ledger.releases} == {"r1": "kept", "r2": "live", "r3": "prepared", "r4": "prepared"}
-    for key in ("tag", "image", "digest", "previous"):
-        assert [r[key] for r in ledger.releases] == [r[key] for r in before.releases]
+    assert {release.id: release.status for release in ledger.releases} == {"r1": "kept", "r2": "live", "r3": "prepared", "r4": "prepared"}
+    for name in ("image", "previous", "config_hash", "processes", "run", "owner"):
+        assert [getattr(release, name) for release in ledger.releases] == [getattr(release, name) for release in before.releases]
     assert ledger.next == before.next
     assert ("is gone" if content is None else "is damaged") in ledger.damage
     assert host.files() == files, "nothing is written before save"
@@ -116,11 +116,11 @@ def test_a_lost_record_is_rebuilt_from_bundles_and_route(host: Host, content: by
 def test_what_became_of_the_schema_outlives_the_record(host: Host) -> None:
     host.serves("v1")
     host.migrates("v2", migration("0003", "0002"))
-    known = {name: host.record(name)["schema"] for name in ("r1", "r2")}
+    known = {name: host.schema(name) for name in ("r1", "r2")}
     host.paths.ledger.unlink()
     previous_of(host.paths.ledger).unlink()
-    assert {name: host.record(name)["schema"] for name in ("r1", "r2")} == known
-    assert [one["revision"] for one in known["r2"]["migrations"]] == ["0003"]
+    assert {name: host.schema(name) for name in ("r1", "r2")} == known
+    assert [one.revision for one in known["r2"].migrations] == ["0003"]
 
 
 def test_bundles_that_cannot_be_read_are_left_out(host: Host) -> None:
@@ -129,7 +129,7 @@ def test_bundles_that_cannot_be_read_are_left_out(host: Host) -> None:
     (host.paths.releases / "r9").mkdir()
     damaged(host.paths, b"")
     ledger = Ledger(host.paths)
-    assert [record["id"] for record in ledger.releases] == ["r2"]
+    assert [release.id for release in ledger.releases] == ["r2"]
     assert ledger.next == 10, "an id is never used twice"
 
 
@@ -139,7 +139,7 @@ def test_where_nothing_ever_was_nothing_is_damaged(paths: AppPaths) -> None:
 
 
 def test_what_another_version_wrote_is_left_alone(paths: AppPaths) -> None:
-    content = json.dumps({"schema": 2, "next": 1, "releases": []})
+    content = json.dumps({"schema": 99, "next": 1, "releases": []})
     paths.ledger.write_text(content)
     with fails("STATE_SCHEMA"):
         Ledger(paths)

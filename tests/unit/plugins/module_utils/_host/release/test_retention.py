@@ -47,7 +47,7 @@ def test_the_image_of_a_release_that_failed_goes(host: Host) -> None:
     host.serves("v1")
     host.died_at("PREPARED", "v2")
     ledger = Ledger(host.paths)
-    ledger.get("r2")["status"] = "failed"
+    ledger.get("r2").status = "failed"
     ledger.save()
     assert pruned(host, 3) == []
     assert host.engine.images == {image("v1")}

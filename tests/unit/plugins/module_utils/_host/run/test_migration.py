@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.migration import MigrationRun
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import fails
@@ -52,9 +52,9 @@ def stage_of(host: Host) -> Stage:
     return host.stage(release="r2")
 
 
-def migration(host: Host, image: Any, stage: Stage | None = None, known: bool = True) -> Migration:
+def migration(host: Host, image: Any, stage: Stage | None = None, known: bool = True) -> MigrationRun:
     database: Any = host.database if known else None
-    return Migration(stage or stage_of(host), image, database)
+    return MigrationRun(stage or stage_of(host), image, database)
 
 
 def test_who_gave_up_waiting_for_a_lock_tries_again(host: Host) -> None:

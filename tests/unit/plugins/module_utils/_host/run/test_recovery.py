@@ -54,7 +54,7 @@ def test_before_the_switch_the_release_goes(host: Host, phase: str, first: bool)
     assert [path.name for path in host.paths.releases.iterdir()] == kept
     assert [path.name for path in host.paths.route.parent.iterdir() if path.is_dir()] == []
     if release:
-        assert (host.record(release)["status"], host.record(release)["reason"]) == ("failed", "INTERRUPTED")
+        assert (host.record(release).status, host.record(release).reason) == ("failed", "INTERRUPTED")
 
 
 @pytest.mark.parametrize(("phase", "may_run"), [("PREPARED", False), ("BACKED_UP", False), ("MIGRATING", True), ("STARTED", True)])
@@ -107,7 +107,7 @@ def test_after_the_switch_a_release_that_answers_is_completed(host: Host, phase:
     assert (host.live, running(host), host.phases[-1]) == (release, [release], "COMMITTED")
     assert is_kept_running(host.engine.present[release])
     assert f"keep container-{release}" not in host.engine.told, "it was told that already"
-    assert host.record(release)["revision"] == "0002"
+    assert host.record(release).revision == "0002"
 
 
 def test_a_release_that_died_with_its_run_before_it_was_kept_running(host: Host) -> None:
@@ -150,7 +150,7 @@ def test_after_the_switch_a_release_that_does_not_answer_is_put_back(
     assert why in told[0]
     assert told[0].endswith("so r1 was put back")
     assert (host.live, running(host), host.phases[-1]) == ("r1", ["r1"], "REVERTED")
-    assert host.record("r1")["status"] == "live"
+    assert host.record("r1").status == "live"
 
 
 @pytest.mark.parametrize(("fault", "why"), FAULTS)
@@ -168,7 +168,7 @@ def test_with_none_to_go_back_to_the_route_stays(host: Host, fault: Callable[[Ho
     assert why in told[0]
     assert told[0].endswith("and there is none to go back to")
     assert (host.live, host.phases[-1], host.paths.bundle("r2").is_dir()) == ("r2", "COMMITTED", True)
-    assert host.record("r2")["status"] == "live"
+    assert host.record("r2").status == "live"
 
 
 def test_a_rollback_that_died_before_the_switch_only_stops_its_target(host: Host) -> None:
@@ -202,7 +202,7 @@ def test_why_a_run_failed_is_kept_when_its_clearing_up_died(host: Host) -> None:
     host.died_at("STARTED")
     host.journal("run0").fail("NOT_READY", "said why")
     recovered(host)
-    assert (host.record("r2")["reason"], host.entry["code"], host.entry["message"]) == ("NOT_READY", "NOT_READY", "said why")
+    assert (host.record("r2").reason, host.entry["code"], host.entry["message"]) == ("NOT_READY", "NOT_READY", "said why")
 
 
 def test_what_runs_and_is_not_live_is_stopped_or_removed(host: Host) -> None:
@@ -219,7 +219,7 @@ def test_a_prepared_release_without_a_run_goes(host: Host) -> None:
     host.serves("v1")
     host.prepared("v2")
     assert recovered(host) == []
-    assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", "INTERRUPTED")
+    assert (host.record("r2").status, host.record("r2").reason) == ("failed", "INTERRUPTED")
     assert not host.paths.bundle("r2").exists()
 
 
@@ -278,7 +278,7 @@ def test_a_route_to_a_release_that_is_gone_goes_to_the_last_that_served(host: Ho
     del host.engine.present["r2"]
     assert recovered(host)[0] == "RECOVERED: the route was 'r2', which is no release here; it names r1 again"
     assert (host.live, running(host)) == ("r1", ["r1"])
-    assert host.record("r1")["status"] == "live"
+    assert host.record("r1").status == "live"
 
 
 def test_a_route_without_any_release_is_left_alone(host: Host) -> None:
@@ -392,7 +392,7 @@ def test_a_run_that_fails_clears_up_only_before_users_have_its_release(host: Hos
         assert (host.live, host.unfinished, host.engine.told) == ("r2", True, [])
     else:
         assert (host.live, host.phases[-1], list(host.engine.present)) == ("r1", "ABORTED", ["r1"])
-        assert release is None or host.record(release)["reason"] == "NOT_READY"
+        assert release is None or host.record(release).reason == "NOT_READY"
 
 
 def test_clearing_up_after_nothing(host: Host) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError, printable_in
 from fakes import IMAGE, Answers, fails, good
-from fakes_host import SECRET, Host, bundle
+from fakes_host import SECRET, Host, bundle, write
 
 
 def test_what_was_recovered_is_warned_of(host: Host) -> None:
@@ -25,7 +25,7 @@ def test_what_was_recovered_is_warned_of(host: Host) -> None:
     assert len(stage.told) == 1
     assert stage.told[0].startswith("RECOVERED: run run0 of bob@ci ended at STARTED")
     assert stage.warnings == stage.told == stage.steps.done[0]["told"]
-    assert [record["status"] for record in ledger.releases] == ["live", "failed"]
+    assert [release.status for release in ledger.releases] == ["live", "failed"]
 
 
 def test_what_serves_is_what_users_get(host: Host) -> None:
@@ -49,7 +49,7 @@ def test_the_live_release_is_asked_for_as_users_do(
 ) -> None:
     monkeypatch.setattr(site, "EDGE", tmp_path)
     assert _stage.unreached(paths, "r1") == [], "a damaged bundle does not say what to ask for"
-    bundle("v1").write(paths, "r1", None)
+    write(bundle("v1"), paths, "r1")
     answers.public = [answer]
     assert _stage.unreached(paths, "r1") == problems
     paths.maintenance.write_text("<p>back soon")
@@ -78,7 +78,7 @@ def test_a_failure_ends_the_run_and_clears_its_release_away(host: Host) -> None:
     assert (host.phases[-1], host.entry["code"], host.entry["message"]) == ("ABORTED", "NOT_READY", error.message)
     assert SECRET not in str(host.entry), "known only from the bundle, which is gone now"
     assert MASK in error.message
-    assert (host.record("r2")["status"], host.record("r2")["reason"]) == ("failed", "NOT_READY")
+    assert (host.record("r2").status, host.record("r2").reason) == ("failed", "NOT_READY")
     assert (list(host.engine.present), host.paths.bundle("r2").exists(), host.live) == (["r1"], False, "r1")
 
 
@@ -86,7 +86,7 @@ def test_a_failure_after_the_switch_leaves_what_users_have(host: Host) -> None:
     host.serves("v1")
     host.died_at("BAKED", run="run1")
     fails_in_a_stage(host)
-    assert (host.live, host.record("r2")["status"], host.paths.bundle("r2").is_dir()) == ("r2", "live", True)
+    assert (host.live, host.record("r2").status, host.paths.bundle("r2").is_dir()) == ("r2", "live", True)
     assert host.unfinished, "the next run completes it"
     assert (host.entry["phase"], host.entry["code"], host.entry["expires"]) == ("BAKED", "NOT_READY", None)
 
@@ -117,7 +117,7 @@ def test_without_an_engine_the_failure_is_told_all_the_same(host: Host, monkeypa
     stage = host.stage(run="run2")
     with stage.lock():
         stage.recover()
-    assert (host.record("r2")["reason"], list(host.engine.present)) == ("NOT_READY", ["r1"])
+    assert (host.record("r2").reason, list(host.engine.present)) == ("NOT_READY", ["r1"])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_failure_tells_everything_but_secrets(host: Host, given: dict[str, Any
     ("record", "serves"),
     [
         ("{", "r1 (registry.lab:5000/shop/api:v1)"),  # as the bundle says
-        ('{"schema": 2}', "r1"),
+        ('{"schema": 99}', "r1"),
     ],
 )
 def test_what_serves_is_told_also_when_the_record_is_damaged(host: Host, record: str, serves: str) -> None:
@@ -165,7 +165,7 @@ def test_what_serves_is_told_also_when_the_record_is_damaged(host: Host, record:
 def test_what_another_version_wrote_is_told_and_left_alone(host: Host, record: str, check_mode: bool) -> None:
     host.serves("v1")
     file = host.paths.journal if record == "journal" else host.paths.ledger
-    file.write_text('{"schema": 2}')
+    file.write_text('{"schema": 99}')
     before = host.files()
     stage = host.stage(check_mode=check_mode)
     with fails("STATE_SCHEMA") as caught, stage.lock():
