@@ -111,7 +111,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import updates
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import unhealthy
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import ENDS
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import APP_OPTION, Result, Stage, brief, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
@@ -123,7 +122,7 @@ def status(stage: Stage) -> Result:
     require_directories(stage.paths)
     ledger = Ledger(stage.paths)
     live = read_route(stage.paths)
-    drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.read().damage) if damage]
+    drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.damage) if damage]
     drift += _drift.findings(stage.paths, ledger, live).all
     unreached = _stage.unreached(stage.paths, live) if live else []
     drift += [f"users do not reach the live release: {problem}" for problem in unreached]
@@ -149,11 +148,11 @@ def status(stage: Stage) -> Result:
 
 
 def _last_run(stage: Stage) -> Optional[Dict[str, Any]]:
-    entry = stage.journal.read().body
+    entry = stage.journal.last()
     if entry is None:
         return None
-    keys = ("run", "owner", "action", "release", "phase", "since", "code")
-    return {**{key: entry[key] for key in keys}, "unfinished": entry["phase"] not in ENDS}
+    names = ("run", "owner", "action", "release", "phase", "since", "code")
+    return {**{name: getattr(entry, name) for name in names}, "unfinished": not entry.ended}
 
 
 def _refuse(drift: List[str], backups: List[str], health: List[str]) -> None:

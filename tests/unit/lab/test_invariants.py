@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import ENDS, PHASES
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import ENDS, PHASES
 
 from lab.invariants import Facts, untrue_journal, violations
 

@@ -14,7 +14,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.dock
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release, Schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import PHASES, Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES, Entry
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.domains import normalised
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
@@ -162,13 +163,18 @@ class Host:
     @property
     def entry(self) -> Entry:
         """The journal, whoever wrote it."""
-        found = Journal(self.paths, "", "", 0).read().body
+        found = Journal(self.paths, "", "", 0).last()
         assert found is not None
         return found
 
     @property
     def phases(self) -> list[str]:
-        return [phase["phase"] for phase in self.entry["phases"]]
+        return [phase["phase"] for phase in self.entry.phases]
+
+    @property
+    def leased(self) -> bool:
+        """Whether the run goes on after this stage."""
+        return self.entry.expires is not None and self.entry.expires > self.clock.now
 
     @property
     def unfinished(self) -> bool:

@@ -15,7 +15,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import write_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import STOPPING, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import STOPPING
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 

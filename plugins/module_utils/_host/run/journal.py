@@ -8,8 +8,9 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Iterator, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import (
@@ -19,20 +20,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state 
     set_aside,
     write_state,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import KEYS, PHASES, Entry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
-# What a run does on a host, in order.  A phase means that this is done; MIGRATING alone that it was begun.
-PHASES = ("PLANNED", "PREPARED", "BACKED_UP", "MIGRATING", "MIGRATED", "STARTED", "READY", "SWITCHED", "BAKED", "COMMITTED")
-# Begun only where an exclusive volume is handed over, between MIGRATED and STARTED: the live release is stopped before the new one starts.
-STOPPING = "STOPPING"
-# How a run ends: its release is live, was cleared away, or was live for a moment and put back.
-ENDS = ("COMMITTED", "ABORTED", "REVERTED")
-KEYS = ("run", "owner", "action", "release", "from", "phase", "phases", "since", "boot", "expires", "until", "code", "message")
 # How long a stage waits for the lock of one that is just ending.
 LOCK_SECONDS = 1.0
 POLL_SECONDS = 0.1
-
-Entry = Dict[str, Any]
 
 
 class Journal:
@@ -77,14 +70,23 @@ class Journal:
         finally:
             os.close(handle)
 
-    def read(self) -> Stored:
-        """Return what the journal says, whoever wrote it."""
+    @property
+    def damage(self) -> str:
+        """What is wrong with the journal; empty when it is whole or never was."""
+        return self._stored().damage
+
+    def last(self) -> Optional[Entry]:
+        """Return the current or last run, whoever runs it, or None."""
+        body = self._stored().body
+        return Entry.from_dict(body) if body else None
+
+    def _stored(self) -> Stored:
         return read_state(self._path, KEYS)
 
     def unfinished(self) -> Optional[Entry]:
-        """Return the journal of a run that was not ended, or None.  Call with the lock held."""
-        entry = self.read().body
-        return entry if entry and entry["phase"] not in ENDS else None
+        """Return the run that was not ended, or None.  Call with the lock held."""
+        entry = self.last()
+        return entry if entry and not entry.ended else None
 
     def is_mine(self) -> bool:
         """Tell whether this run is the one that is unfinished here."""
@@ -92,24 +94,7 @@ class Journal:
 
     def begin(self, action: str, live: Optional[str]) -> None:
         """Begin a run.  Call with the lock held, when what an earlier one left is cleared away."""
-        since = now()
-        self._write(
-            {
-                "run": self._run,
-                "owner": self._owner,
-                "action": action,
-                "release": None,
-                "from": live,
-                "phase": PHASES[0],
-                "phases": [{"phase": PHASES[0], "at": since}],
-                "since": since,
-                "boot": boot_id(),
-                "expires": None,
-                "until": None,
-                "code": None,
-                "message": None,
-            }
-        )
+        self._write(Entry(self._run, self._owner, action, now(), boot_id(), live).at(PHASES[0]))
 
     def resume(self) -> None:
         """Go on in a later stage.  Call with the lock held.
@@ -124,51 +109,49 @@ class Journal:
                 "this run no longer holds the right to release: it paused too long between two stages, and another run began",
                 "look at playbooks/status.yml, then deploy again",
             )
-        self._write({**entry, "expires": None, "until": None, "boot": boot_id()})
+        self._write(replace(entry, expires=None, until=None, boot=boot_id()))
 
     def enter(self, phase: str, release: Optional[str] = None) -> None:
         """Write down that a phase is reached, and the release as soon as it has an id."""
         entry = self._mine()
         if entry is not None:
-            phases = [*entry["phases"], {"phase": phase, "at": now()}]
-            self._write({**entry, "phase": phase, "phases": phases, "release": release or entry["release"]})
+            self._write(replace(entry.at(phase), release=release or entry.release))
 
     def pause(self) -> None:
         """End a stage; the lease protects the run until its next one."""
         entry = self._mine()
         if entry is not None:
-            self._write({**entry, "expires": time.monotonic() + self._lease_seconds, "until": now(self._lease_seconds)})
+            self._write(replace(entry, expires=time.monotonic() + self._lease_seconds, until=now(self._lease_seconds)))
 
     def fail(self, code: str, message: str) -> None:
         """Write down why the run failed.  It has no lease from now on."""
         entry = self._mine()
         if entry is not None:
-            self._write({**entry, "code": code, "message": message, "expires": None})
+            self._write(replace(entry, code=code, message=message, expires=None))
 
     def end(self, entry: Optional[Entry], outcome: str) -> None:
         """End a run, this one or one that died."""
         entry = entry or self.unfinished()
-        if entry is not None and entry["phase"] not in ENDS:
-            phases = [*entry["phases"], {"phase": outcome, "at": now()}]
-            self._write({**entry, "phase": outcome, "phases": phases, "expires": None, "until": None})
+        if entry is not None and not entry.ended:
+            self._write(replace(entry.at(outcome), expires=None, until=None))
 
     def _mine(self) -> Optional[Entry]:
         entry = self.unfinished()
-        return entry if entry and entry["run"] == self._run else None
+        return entry if entry and entry.run == self._run else None
 
     def mend(self) -> str:
         """Put the copy before it in the place of a damaged journal, and tell the damage; empty when there is none."""
-        stored = self.read()
+        stored = self._stored()
         if stored.damage:
             set_aside(self._path)
             if stored.body is None:
                 set_aside(previous_of(self._path))
             else:
-                self._write(stored.body)
+                write_state(self._path, stored.body)
         return stored.damage
 
     def _write(self, entry: Entry) -> None:
-        write_state(self._path, entry)
+        write_state(self._path, entry.as_dict())
 
     def _lease_of_other(self) -> Optional[Entry]:
         """Return the journal of another run whose lease is in force.
@@ -176,9 +159,9 @@ class Journal:
         Monotonic time, which a wrong clock cannot bend, starts anew with each boot.
         """
         entry = self.unfinished()
-        if entry is None or entry["run"] == self._run or entry["expires"] is None or entry["boot"] != boot_id():
+        if entry is None or entry.run == self._run or entry.expires is None or entry.boot != boot_id():
             return None
-        return entry if entry["expires"] > time.monotonic() else None
+        return entry if entry.expires > time.monotonic() else None
 
     def _acquire(self, handle: int, deadline: float) -> None:
         while True:
@@ -205,20 +188,22 @@ class Journal:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._refuse(self.unfinished() or {}, deadline)
+                self._refuse(self.unfinished(), deadline)
                 time.sleep(POLL_SECONDS)
             else:
                 return
 
-    def _refuse(self, holder: Entry, deadline: float) -> None:
+    def _refuse(self, holder: Optional[Entry], deadline: float) -> None:
         """Give up, unless there is time left to wait."""
         if time.monotonic() < deadline:
             return
         waited = f"; it was waited for {self._wait_seconds:g} s" if self._wait_seconds else ""
+        who = f"another run began to release {self._app} here a moment ago"
+        if holder is not None:
+            who = f"{holder.owner} is releasing {self._app} here since {holder.since} (run {holder.run}, {holder.phase})"
         raise ReleaseError(
             "LOCKED",
-            f"{holder.get('owner', 'another run')} is releasing {self._app} here since {holder.get('since', 'a moment ago')}"
-            f" (run {holder.get('run', 'unknown')}, {holder.get('phase', 'beginning')}){waited}",
+            f"{who}{waited}",
             "wait for that run to end, or have this one wait for it: -e lock_wait=300 (seconds);"
             " if it is dead, the host ends its stage by itself, and the next run clears up after it",
         )
@@ -227,10 +212,10 @@ class Journal:
         """Say for whom it was waited, and what became of that run; empty when nobody had to wait."""
         if seconds <= LOCK_SECONDS:
             return ""
-        who = f"{holder['action']} of {holder['owner']} (run {holder['run']}, since {holder['since']})" if holder else "another run"
-        entry = self.read().body
-        ended = entry is not None and holder is not None and entry["run"] == holder["run"] and entry["phase"] in ENDS
-        return f"WAITED: {seconds:.0f} s for the {who}, which {'ended as ' + entry['phase'] if entry and ended else 'did not finish'}"
+        who = f"{holder.action} of {holder.owner} (run {holder.run}, since {holder.since})" if holder else "another run"
+        entry = self.last()
+        ended = entry is not None and holder is not None and entry.run == holder.run and entry.ended
+        return f"WAITED: {seconds:.0f} s for the {who}, which {'ended as ' + entry.phase if entry and ended else 'did not finish'}"
 
 
 def boot_id() -> str:

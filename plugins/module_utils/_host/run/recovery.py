@@ -23,7 +23,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.his
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, route_text, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import FAILED, KEPT, LIVE, PREPARED
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import STOPPING, Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import STOPPING, Entry
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 INTERRUPTED = "INTERRUPTED"
@@ -58,7 +59,7 @@ def recover(paths: AppPaths, journal: Journal, ledger: Ledger) -> List[str]:
 def clear_away(paths: AppPaths, journal: Journal, reason: str) -> None:
     """End a run that failed: its release goes, unless users have it.  Then the next run completes it."""
     entry = journal.unfinished()
-    if entry is None or (entry["release"] is not None and entry["release"] == read_route(paths)):
+    if entry is None or (entry.release is not None and entry.release == read_route(paths)):
         return
     _abandon(paths, journal, Ledger(paths), entry, reason)
 
@@ -101,54 +102,48 @@ def _repair_route(paths: AppPaths, ledger: Ledger) -> List[str]:
 
 def _settle(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry) -> str:
     """Complete or clear away a run that was not ended, and tell it."""
-    release = entry["release"]
-    said = f"RECOVERED: run {entry['run']} of {entry['owner']} ended at {entry['phase']}"
+    release = entry.release
+    said = f"RECOVERED: run {entry.run} of {entry.owner} ended at {entry.phase}"
     if release is None or release != read_route(paths):
-        _abandon(paths, journal, ledger, entry, entry["code"] or INTERRUPTED)
-        again = f"; {entry['from']}, which had been stopped for it, was started again" if _stopped_old(entry) else ""
+        _abandon(paths, journal, ledger, entry, entry.code or INTERRUPTED)
+        again = f"; {entry.before}, which had been stopped for it, was started again" if entry.reached(STOPPING) else ""
         return f"{said}; {release or 'it'} never went live and was cleared away{again}"
     problem = _complete(paths, ledger, release)
     if not problem:
         journal.end(entry, "COMMITTED")
         return f"{said}; {release} is live and was completed"
-    before = entry["from"]
-    if not has_record(paths, before) or not _takes_over(paths, entry, before):
+    before = entry.before
+    if before is None or not has_record(paths, before) or not _takes_over(paths, entry, release, before):
         journal.end(entry, "COMMITTED")
         return f"{said}; {release} is live, does not answer ({problem}), and there is none to go back to"
     write_route(paths, before)
     ledger.mark_live(before)
-    _abandon(paths, journal, ledger, entry, entry["code"] or INTERRUPTED)
+    _abandon(paths, journal, ledger, entry, entry.code or INTERRUPTED)
     return f"{said}; {release} does not answer ({problem}), so {before} was put back"
 
 
 def _abandon(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry, reason: str) -> None:
-    if any(phase["phase"] == "MIGRATING" for phase in entry["phases"]):
+    if entry.reached("MIGRATING"):
         _end_migration(paths)
-    if entry["release"] is not None:
-        discard(paths, ledger, entry["release"], reason)
-    if _stopped_old(entry):
+    if entry.release is not None:
+        discard(paths, ledger, entry.release, reason)
+    if entry.before and entry.reached(STOPPING):
         # When it cannot be started, the release that is deployed next takes its place all the same.
         with contextlib.suppress(ReleaseError):
-            handover.start_again(paths, entry["from"])
-    was_live = any(phase["phase"] == "SWITCHED" for phase in entry["phases"])
-    journal.end(entry, "REVERTED" if was_live else "ABORTED")
+            handover.start_again(paths, entry.before)
+    journal.end(entry, "REVERTED" if entry.reached("SWITCHED") else "ABORTED")
 
 
-def _stopped_old(entry: Entry) -> bool:
-    """Tell whether a run may have stopped the live release, because only one of the two may run."""
-    return any(phase["phase"] == STOPPING for phase in entry["phases"])
-
-
-def _takes_over(paths: AppPaths, entry: Entry, before: str) -> bool:
+def _takes_over(paths: AppPaths, entry: Entry, release: str, before: str) -> bool:
     """Have the release before serve in place of one that does not answer; where only one may run, the other one is stopped first."""
-    if not _stopped_old(entry):
+    if not entry.reached(STOPPING):
         return _serves(paths, before)
-    stop_release(paths.app, entry["release"])
+    stop_release(paths.app, release)
     if _serves(paths, before):
         return True
     stop_release(paths.app, before)
     with contextlib.suppress(ReleaseError):
-        Candidate(paths, entry["release"]).start()
+        Candidate(paths, release).start()
     return False
 
 

@@ -147,10 +147,10 @@ class Stage:
 
     def _journalled(self) -> Optional[str]:
         try:
-            entry = self.journal.read().body
+            entry = self.journal.last()
         except ReleaseError:
             return None  # of another version; that is what the message says
-        return entry["release"] if entry else None
+        return entry.release if entry else None
 
 
 def brief(release: Optional[Release]) -> Optional[Dict[str, Any]]:

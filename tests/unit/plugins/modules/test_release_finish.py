@@ -84,7 +84,7 @@ def test_only_the_live_release_can_be_finished(host: Host) -> None:
     with fails("NOT_LIVE") as caught:
         finish(host.stage(release="r1"))
     assert "r2 is" in caught.value.what
-    assert (host.engine.told, host.unfinished, host.entry["code"]) == ([], True, "NOT_LIVE")
+    assert (host.engine.told, host.unfinished, host.entry.code) == ([], True, "NOT_LIVE")
 
 
 def test_check_mode_stops_nothing(host: Host) -> None:

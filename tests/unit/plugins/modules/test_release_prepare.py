@@ -22,8 +22,8 @@ def test_the_first_release_of_an_app(host: Host) -> None:
     result = prepare(stage)
     assert (result["changed"], result["unchanged"], result["release"]["id"]) == (True, False, "r1")
     assert _bundle.read_record(host.paths, "r1").release.config_hash == bundle("v1").fingerprint()
-    assert (host.live, host.phases, host.entry["release"]) == (None, ["PLANNED", "PREPARED"], "r1")
-    assert host.entry["expires"] > host.clock.now, "the run goes on"
+    assert (host.live, host.phases, host.entry.release) == (None, ["PLANNED", "PREPARED"], "r1")
+    assert host.leased
     assert [step["step"] for step in stage.steps.done] == ["preflight", "recover", "pull", "bundle", "plan"]
     assert stage.warnings == []
     assert SECRET not in str(result)
@@ -196,7 +196,7 @@ def test_a_failed_pull_ends_the_run(host: Host, code: str) -> None:
     with fails(code):
         prepare(host.stage("v9"))
     assert host.files_but_journal() == before
-    assert (host.phases, host.entry["code"], host.entry["release"]) == (["PLANNED", "ABORTED"], code, None)
+    assert (host.phases, host.entry.code, host.entry.release) == (["PLANNED", "ABORTED"], code, None)
 
 
 def test_a_full_disk_while_writing_ends_the_run(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

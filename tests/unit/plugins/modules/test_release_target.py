@@ -25,8 +25,8 @@ def test_the_release_before_or_the_one_asked_for(host: Host, wanted: str, chosen
         assert host.files() == before
     else:
         entry = host.entry
-        assert (entry["action"], entry["from"], entry["release"], entry["phase"]) == ("rollback", "r3", chosen, "PREPARED")
-        assert entry["expires"] > host.clock.now
+        assert (entry.action, entry.before, entry.release, entry.phase) == ("rollback", "r3", chosen, "PREPARED")
+        assert host.leased
         assert host.files_but_journal() == before
 
 
@@ -114,7 +114,7 @@ def test_an_image_that_cannot_be_had_leaves_the_live_release(host: Host) -> None
     assert caught.value.todo.startswith("look there; or roll back to another release")
     assert caught.value.details == ["words"]
     assert host.files_but_journal() == before
-    assert (host.phases, host.entry["code"]) == (["PLANNED", "ABORTED"], "ROLLBACK_IMAGE")
+    assert (host.phases, host.entry.code) == (["PLANNED", "ABORTED"], "ROLLBACK_IMAGE")
     assert host.statuses() == {"r1": "kept", "r2": "live"}
 
 
@@ -206,7 +206,7 @@ def test_whoever_says_what_becomes_of_the_schema_goes_back(host: Host, wanted: s
     host.migrates("v2", migration("0003", "0002"), CONTRACT)
     result = choose(host.stage(schema=wanted))
     assert (result["release"]["id"], result["downgrade"]) == ("r1", downgrade)
-    assert (host.entry["phase"], host.database.revision) == ("PREPARED", ["0004"])
+    assert (host.entry.phase, host.database.revision) == ("PREPARED", ["0004"])
 
 
 def test_a_downgrade_goes_by_the_newest_image_that_knows_the_way(host: Host) -> None:

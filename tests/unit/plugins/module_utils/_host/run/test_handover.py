@@ -8,7 +8,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import PHASES, STOPPING
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES, STOPPING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.recovery import recover
 from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
 from fakes import BUSY, fails, good, service

@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import journal as _journal
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import ENDS, PHASES, Entry, Journal
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import ENDS, PHASES, Entry
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
 from fakes import fails
 from fakes_host import Clock, tree
 
@@ -39,7 +40,7 @@ def bob(paths: AppPaths) -> Journal:
 
 
 def written(paths: AppPaths) -> Entry:
-    entry = alice(paths).read().body
+    entry = alice(paths).last()
     assert entry is not None
     return entry
 
@@ -62,15 +63,15 @@ def begins(journal: Journal) -> None:
 def test_a_run_writes_down_its_way(paths: AppPaths) -> None:
     journal = alice(paths)
     journal.begin("deploy", "r1")
-    assert written(paths)["release"] is None
+    assert written(paths).release is None
     for phase in PHASES[1:]:
         journal.enter(phase, "r2" if phase == "PREPARED" else None)
         assert (journal.unfinished() is None) is (phase == "COMMITTED")
     entry = written(paths)
-    assert tuple(step["phase"] for step in entry["phases"]) == PHASES
-    assert all(step["at"].endswith("Z") for step in entry["phases"])
-    told = ("run", "owner", "action", "from", "release", "phase", "code")
-    assert [entry[key] for key in told] == ["run1", "alice@laptop", "deploy", "r1", "r2", "COMMITTED", None]
+    assert tuple(step["phase"] for step in entry.phases) == PHASES
+    assert all(step["at"].endswith("Z") for step in entry.phases)
+    told = ("run", "owner", "action", "before", "release", "phase", "code")
+    assert [getattr(entry, name) for name in told] == ["run1", "alice@laptop", "deploy", "r1", "r2", "COMMITTED", None]
     assert paths.journal.stat().st_mode & 0o777 == 0o600
 
 
@@ -78,13 +79,13 @@ def test_a_run_writes_down_its_way(paths: AppPaths) -> None:
 def test_a_run_ends_once(paths: AppPaths, outcome: str) -> None:
     journal = paused(paths)
     journal.fail("NOT_READY", "NOT_READY: said why")
-    assert written(paths)["phase"] == "PREPARED"
+    assert written(paths).phase == "PREPARED"
     for end in (outcome, "ABORTED"):
         bob(paths).end(None, end)  # also when its own process died
     entry = written(paths)
-    assert (entry["phase"], entry["phases"][-1]["phase"]) == (outcome, outcome)
-    assert len(entry["phases"]) == 3
-    assert (entry["code"], entry["message"], entry["run"]) == ("NOT_READY", "NOT_READY: said why", "run1")
+    assert (entry.phase, entry.phases[-1]["phase"]) == (outcome, outcome)
+    assert len(entry.phases) == 3
+    assert (entry.code, entry.message, entry.run) == ("NOT_READY", "NOT_READY: said why", "run1")
     assert journal.unfinished() is None
 
 
@@ -103,7 +104,7 @@ def test_a_second_run_is_refused_with_the_name_of_the_first(paths: AppPaths) -> 
     before = tree(paths.home)
     with another_process_in_a_stage(paths), fails("LOCKED") as caught:
         begins(bob(paths))
-    since = written(paths)["since"]
+    since = written(paths).since
     assert caught.value.what == f"alice@laptop is releasing shop here since {since} (run run1, PREPARED)"
     assert tree(paths.home) == before
 
@@ -113,7 +114,7 @@ def test_a_dead_controllers_lease_is_waited_for_and_ends_by_itself(paths: AppPat
     began = clock.now
     begins(bob(paths))
     assert clock.now - began == pytest.approx(LEASE, abs=2 * _journal.POLL_SECONDS)
-    assert written(paths)["run"] == "run2"
+    assert written(paths).run == "run2"
     with fails("LEASE_LOST"), alice(paths).lock():
         alice(paths).resume()
 
@@ -132,7 +133,7 @@ def test_a_lease_whose_run_goes_on(paths: AppPaths, clock: Clock, goes_on: str) 
     clock.while_asleep = after_five_seconds
     if goes_on == "to its end":
         begins(bob(paths))
-        assert written(paths)["run"] == "run2"
+        assert written(paths).run == "run2"
     else:
         with fails("LOCKED") as caught:
             begins(bob(paths))
@@ -195,7 +196,7 @@ def test_a_run_that_was_waited_for_is_named(paths: AppPaths, clock: Clock, ends:
         clock.while_asleep = after_twelve_seconds
         with Journal(paths, "run2", "bob@ci", LEASE, 300).lock() as waited:
             pass
-    who = f"WAITED: 12 s for the deploy of alice@laptop (run run1, since {written(paths)['since']})"
+    who = f"WAITED: 12 s for the deploy of alice@laptop (run run1, since {written(paths).since})"
     assert waited == f"{who}, which {'ended as COMMITTED' if ends == 'commits' else 'did not finish'}"
 
 
@@ -218,7 +219,7 @@ def test_a_run_that_goes_on_is_waited_for_through_all_its_stages(paths: AppPaths
 
 
 def changed(paths: AppPaths, **fields: object) -> None:
-    write_state(paths.journal, {**written(paths), **fields})
+    write_state(paths.journal, {**written(paths).as_dict(), **fields})
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,7 @@ def test_the_stage_of_another_process_is_respected_until_it_is_killed(paths: App
     with another_process_in_a_stage(paths) as process:
         with fails("LOCKED") as caught, bob(paths).lock():
             pass
-        assert "another run is releasing shop here since a moment ago (run unknown, beginning)" in caught.value.what
+        assert "another run began to release shop here a moment ago" in caught.value.what
         process.kill()
         process.wait(timeout=10)
         with bob(paths).lock():
@@ -272,12 +273,12 @@ def test_a_run_goes_on_under_its_own_lease(paths: AppPaths, clock: Clock) -> Non
     began = clock.now
     with journal.lock():
         journal.resume()
-        assert (written(paths)["expires"], written(paths)["until"]) == (None, None)
+        assert (written(paths).expires, written(paths).until) == (None, None)
         journal.enter("MIGRATED")
         journal.pause()
     assert clock.now == began
-    assert written(paths)["expires"] == clock.now + LEASE
-    assert (written(paths)["release"], written(paths)["phase"]) == ("r2", "MIGRATED")
+    assert written(paths).expires == clock.now + LEASE
+    assert (written(paths).release, written(paths).phase) == ("r2", "MIGRATED")
 
 
 def test_a_late_stage_goes_on_if_nobody_else_began(paths: AppPaths, clock: Clock) -> None:
@@ -316,7 +317,7 @@ def test_a_damaged_journal_without_a_copy_is_set_aside(paths: AppPaths) -> None:
     paths.journal.write_bytes(b"{")
     assert alice(paths).unfinished() is None
     begins(bob(paths))
-    assert written(paths)["run"] == "run2"
+    assert written(paths).run == "run2"
     paths.journal.write_bytes(b"{")
     Path(f"{paths.journal}.previous").write_bytes(b"{")
     assert "is damaged" in bob(paths).mend()

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import previous_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.docker import is_kept_running
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import PHASES
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.recovery import clear_away, recover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import BUSY, container, good
@@ -202,7 +202,7 @@ def test_why_a_run_failed_is_kept_when_its_clearing_up_died(host: Host) -> None:
     host.died_at("STARTED")
     host.journal("run0").fail("NOT_READY", "said why")
     recovered(host)
-    assert (host.record("r2").reason, host.entry["code"], host.entry["message"]) == ("NOT_READY", "NOT_READY", "said why")
+    assert (host.record("r2").reason, host.entry.code, host.entry.message) == ("NOT_READY", "NOT_READY", "said why")
 
 
 def test_what_runs_and_is_not_live_is_stopped_or_removed(host: Host) -> None:

@@ -75,7 +75,7 @@ def test_a_failure_ends_the_run_and_clears_its_release_away(host: Host) -> None:
     host.serves("v1")
     host.died_at("READY", run="run1")
     error = fails_in_a_stage(host)
-    assert (host.phases[-1], host.entry["code"], host.entry["message"]) == ("ABORTED", "NOT_READY", error.message)
+    assert (host.phases[-1], host.entry.code, host.entry.message) == ("ABORTED", "NOT_READY", error.message)
     assert SECRET not in str(host.entry), "known only from the bundle, which is gone now"
     assert MASK in error.message
     assert (host.record("r2").status, host.record("r2").reason) == ("failed", "NOT_READY")
@@ -88,7 +88,7 @@ def test_a_failure_after_the_switch_leaves_what_users_have(host: Host) -> None:
     fails_in_a_stage(host)
     assert (host.live, host.record("r2").status, host.paths.bundle("r2").is_dir()) == ("r2", "live", True)
     assert host.unfinished, "the next run completes it"
-    assert (host.entry["phase"], host.entry["code"], host.entry["expires"]) == ("BAKED", "NOT_READY", None)
+    assert (host.entry.phase, host.entry.code, host.entry.expires) == ("BAKED", "NOT_READY", None)
 
 
 def test_the_failure_of_another_run_is_not_written_down(host: Host) -> None:
@@ -112,7 +112,7 @@ def test_without_an_engine_the_failure_is_told_all_the_same(host: Host, monkeypa
     host.died_at("READY", run="run1")
     host.engine.failing["remove"] = ReleaseError("DOCKER_DOWN", "", "")
     fails_in_a_stage(host)
-    assert (host.entry["code"], host.unfinished) == ("NOT_READY", True)
+    assert (host.entry.code, host.unfinished) == ("NOT_READY", True)
     host.engine.failing.clear()
     stage = host.stage(run="run2")
     with stage.lock():
