@@ -58,9 +58,9 @@ def back_up(stage: Stage) -> Result:
             return {"changed": True, "backup": None}
         with stage.steps.step("backup") as step:
             manifest = backup.take(stage.paths, database, "manual")
-            step.update(backup=manifest["id"], bytes=manifest["bytes"])
+            step.update(backup=manifest.id, bytes=manifest.bytes)
         stage.warnings += backup_volumes.notes(manifest)
-        return {"changed": True, "backup": manifest}
+        return {"changed": True, "backup": manifest.told()}
 
 
 if __name__ == "__main__":

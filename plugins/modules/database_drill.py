@@ -72,7 +72,6 @@ serving:
   type: str
 """
 
-from typing import Any, Dict
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import drill as _drill
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore
@@ -89,21 +88,21 @@ def drill(stage: Stage) -> Result:
         if stage.check_mode:
             return _look(stage)
         with stage.steps.step("restore"):
-            facts = _drill.prove(stage.paths, stage.params["backup"])
-        manifest = facts.pop("manifest")
+            proof = _drill.prove(stage.paths, stage.params["backup"])
         # What it made is gone again.
-        return {"changed": False, **facts, "message": _said(manifest, facts)}
+        return {"changed": False, **proof.facts, "message": _said(proof)}
 
 
-def _said(manifest: Dict[str, Any], facts: Dict[str, Any]) -> str:
-    message = f"backup {manifest['id']} ({manifest['kind']}) was restored and compared in {facts['seconds']:g} s: "
-    copies = ", ".join(f"{copied['name']} ({copied['entries']} entries)" for copied in manifest.get("volumes", []))
-    if manifest["database"] is None:
+def _said(proof: _drill.Proof) -> str:
+    manifest = proof.manifest
+    message = f"backup {manifest.id} ({manifest.kind}) was restored and compared in {proof.seconds:g} s: "
+    copies = ", ".join(f"{copied.name} ({copied.entries} entries)" for copied in manifest.volumes)
+    if manifest.database is None:
         return f"{message}the app has no database; extracted and compared: {copies}. The live files were not touched"
-    message += f"{facts['rows']} rows in {len(manifest['tables'])} tables at {described(manifest['revision'])}, {manifest['bytes']} bytes. "
+    message += f"{manifest.rows} rows in {len(manifest.tables)} tables at {described(manifest.revision)}, {manifest.bytes} bytes. "
     message += "The live database was not touched"
     message += f"; extracted and compared as well: {copies}" if copies else ""
-    return message + "".join(f". Left out, as the owner of the schema may not make it: {line}" for line in facts["left_out"])
+    return message + "".join(f". Left out, as the owner of the schema may not make it: {line}" for line in proof.left_out)
 
 
 def _look(stage: Stage) -> Result:
@@ -112,7 +111,7 @@ def _look(stage: Stage) -> Result:
         manifest = restore.obtain(stage.paths, stage.params["backup"], fetch=False)
     except ReleaseError as error:
         raise _drill.failed(error) from error
-    return {"changed": False, "backup": manifest["id"], "message": f"backup {manifest['id']} would be restored and compared"}
+    return {"changed": False, "backup": manifest.id, "message": f"backup {manifest.id} would be restored and compared"}
 
 
 if __name__ == "__main__":

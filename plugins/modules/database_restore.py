@@ -122,11 +122,11 @@ serving:
 import contextlib
 import re
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, store, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.census import all_rows
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
@@ -155,20 +155,20 @@ def restore(stage: Stage) -> Result:
             wanted, installation = stage.params["backup"], stage.params["installation"]
             manifest = _restore.obtain(stage.paths, wanted, not stage.check_mode, installation)
         if stage.check_mode:
-            return {"changed": True, "backup": manifest["id"], "message": [f"backup {manifest['id']} would be restored"]}
+            return {"changed": True, "backup": manifest.id, "message": [f"backup {manifest.id} would be restored"]}
         _restore.require_fitting(database, manifest)
         if database is not None:
             _restore.require_space(database, manifest)
-        if not into and manifest.get("volumes"):
+        if not into and manifest.volumes:
             volume_restore.require_space(manifest, docker.engine().data)
         result = _beside(stage, database, manifest, into) if database and into else _live(stage, database, manifest)
         seconds = round(time.monotonic() - started, 2)
-        facts = {key: manifest[key] for key in ("at", "revision")}
+        facts = {"at": manifest.at, "revision": manifest.revision}
         said = _said(manifest, into, seconds)
         return {
             "changed": True,
-            "backup": manifest["id"],
-            "rows": all_rows(manifest["tables"]),
+            "backup": manifest.id,
+            "rows": manifest.rows,
             "seconds": seconds,
             **facts,
             **result,
@@ -185,43 +185,42 @@ def _check_name(database: Optional[Database], into: str) -> None:
         raise ReleaseError("CONFIG", f"there is a database {into} at {database.title} already", "drop it, or choose another name")
 
 
-def _said(manifest: Dict[str, Any], into: str, seconds: float) -> str:
-    of = f"as it was at {manifest['at']} (backup {manifest['id']}, {manifest['kind']})"
-    if manifest["database"] is None:
-        entries = sum(copied["entries"] for copied in manifest["volumes"])
+def _said(manifest: Manifest, into: str, seconds: float) -> str:
+    of = f"as it was at {manifest.at} (backup {manifest.id}, {manifest.kind})"
+    if manifest.database is None:
+        entries = sum(copied.entries for copied in manifest.volumes)
         return f"all that was kept is {of}: {entries} files and directories, compared with the manifest; {seconds:g} s"
     return (
-        f"{into or manifest['database']} is {of}: {all_rows(manifest['tables'])} rows in "
-        f"{len(manifest['tables'])} tables at {described(manifest['revision'])}, compared with the manifest; {seconds:g} s"
+        f"{into or manifest.database} is {of}: {manifest.rows} rows in "
+        f"{len(manifest.tables)} tables at {described(manifest.revision)}, compared with the manifest; {seconds:g} s"
     )
 
 
-def _beside(stage: Stage, database: Database, manifest: Dict[str, Any], into: str) -> Result:
+def _beside(stage: Stage, database: Database, manifest: Manifest, into: str) -> Result:
     with stage.steps.step("restore"), _restore.restored(database, stage.paths, manifest) as copy:
         _restore.rename(database, copy.name, into)
     message = [f"The live database {database.name} was not touched", *_left_out(copy)]
-    message += ["Nor were volumes: with into, a restore leaves them as they are"] if manifest.get("volumes") else []
+    message += ["Nor were volumes: with into, a restore leaves them as they are"] if manifest.volumes else []
     return {"rows_before": None, "replaced": None, "kept": "", "ready": True, "maintenance": "off", "message": message}
 
 
-def _live(stage: Stage, database: Optional[Database], manifest: Dict[str, Any]) -> Result:
-    present: Optional[Dict[str, Any]] = None
+def _live(stage: Stage, database: Optional[Database], manifest: Manifest) -> Result:
+    present: Optional[Manifest] = None
     if database_copy.exists(database, database.name) if database else backup_volumes.to_copy(stage.paths, "restore"):
         with stage.steps.step("backup") as step:
             present = backup.take(stage.paths, database, "restore")
-            step.update(backup=present["id"], bytes=present["bytes"])
+            step.update(backup=present.id, bytes=present.bytes)
     # A scheduled backup, which would keep the database from being renamed, waits.
     with store.alone(stage.paths), stage.steps.step("restore"), volume_restore.beside(stage.paths, manifest) as volumes:
         kept, notes = _swap(stage, database, manifest) if database else ("", [])
         said = volume_restore.swap(stage.paths, volumes)
-    message = [f"Not in it: everything written after {manifest['at']}", *said]
+    message = [f"Not in it: everything written after {manifest.at}", *said]
     if present and database:
         message.append(
-            f"What was replaced had {all_rows(present['tables'])} rows; it is the backup {present['id']}, and until the next restore "
-            f"the database {kept}"
+            f"What was replaced had {present.rows} rows; it is the backup {present.id}, and until the next restore the database {kept}"
         )
     elif present:
-        message.append(f"What was replaced is the backup {present['id']}")
+        message.append(f"What was replaced is the backup {present.id}")
     message += notes
     if database is not None:
         with stage.steps.step("restart"):
@@ -229,8 +228,8 @@ def _live(stage: Stage, database: Optional[Database], manifest: Dict[str, Any]) 
     with stage.steps.step("ready"):
         problem = _problem(stage.paths, manifest)
     return {
-        "rows_before": all_rows(present["tables"]) if present else None,
-        "replaced": present["id"] if present else None,
+        "rows_before": present.rows if present else None,
+        "replaced": present.id if present else None,
         "kept": kept,
         "ready": not problem,
         "maintenance": "on" if problem else "off",
@@ -238,7 +237,7 @@ def _live(stage: Stage, database: Optional[Database], manifest: Dict[str, Any]) 
     }
 
 
-def _swap(stage: Stage, database: Database, manifest: Dict[str, Any]) -> Tuple[str, List[str]]:
+def _swap(stage: Stage, database: Database, manifest: Manifest) -> Tuple[str, List[str]]:
     """Put the backup into the place of the live database; return what that one is called now, and what should be known."""
     with _restore.restored(database, stage.paths, manifest) as copy:
         kept, dropped = _restore.swap(database, copy.name)
@@ -256,7 +255,7 @@ def _restart(paths: AppPaths) -> None:
             Candidate(paths, live).restart()
 
 
-def _problem(paths: AppPaths, manifest: Dict[str, Any]) -> List[str]:
+def _problem(paths: AppPaths, manifest: Manifest) -> List[str]:
     """Say why users cannot be let in again; nothing when they can."""
     live = read_route(paths)
     if live is None or not has_record(paths, live):
@@ -267,9 +266,9 @@ def _problem(paths: AppPaths, manifest: Dict[str, Any]) -> List[str]:
         Candidate(paths, live).await_ready()
     except ReleaseError as error:
         wrong = [f"{live} is not ready with it: {error.code}: {error.what}"]
-        if heads and sorted(heads) != sorted(manifest["revision"]):
-            wrong.append(f"{live} was made for {described(heads)}, the backup is at {described(manifest['revision'])}")
-        then = manifest["release"]
+        if heads and sorted(heads) != sorted(manifest.revision):
+            wrong.append(f"{live} was made for {described(heads)}, the backup is at {described(manifest.revision)}")
+        then = manifest.release
         back = [f"Go back to {then}, which was live then: playbooks/rollback.yml -e release={then} -e schema=keep"] if then else []
         migrate = f"{'Or deploy' if back else 'Deploy'} the tag of {live} again, which migrates the database"
         return [*wrong, *back, migrate, "Then: playbooks/maintenance.yml -e maintenance=off"]

@@ -135,8 +135,7 @@ def copy(stage: Stage) -> Result:
     move = _upgrade.Move(stage.paths, old, _volume.chosen(stage.paths.app, image, old), image)
     manifest = _upgrade.copy(move, stage.steps, wanted)
     stage.warnings += [f"LEFT_OUT: {line}" for step in stage.steps.done for line in step.get("left_out", ())]
-    rows = sum(table["rows"] for table in manifest["tables"].values())
-    return {"changed": True, "backup": manifest["id"], "tables": len(manifest["tables"]), "rows": rows}
+    return {"changed": True, "backup": manifest.id, "tables": len(manifest.tables), "rows": manifest.rows}
 
 
 def finish(stage: Stage) -> Result:

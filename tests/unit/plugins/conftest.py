@@ -3,10 +3,10 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc as _proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
@@ -59,9 +59,9 @@ def database(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeDatabas
     """The app's database, which backups are only noted of."""
     fake = engine.database
 
-    def take(paths: AppPaths, database: FakeDatabase, kind: str, release: str | None = None) -> dict[str, Any]:
+    def take(paths: AppPaths, database: FakeDatabase, kind: str, release: str | None = None) -> Manifest:
         engine.note("backup", f"for a {kind}, of {release}")
-        return {"id": BACKUP, "bytes": 4096}
+        return Manifest(BACKUP, bytes=4096)
 
     for module in (recovery, release_prepare, release_migrate, release_target, release_downgrade):
         monkeypatch.setattr(module, "find_database", lambda paths: fake if fake.known else None)

@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup_volumes, census, outcomes, store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.listing import Listing, list_problem
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.store import Manifest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, sync_directory
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
@@ -32,8 +32,6 @@ LIST_SECONDS = 600.0
 # pg_dump gives up when a table stays locked for so long, instead of having the app's queries queue up behind it.
 TABLE_LOCK_MILLISECONDS = 60_000
 SHOWN_LINES = 10
-# Of an app without a database. Its dump is an empty file, so that all backups are handled in the same way.
-_NO_DATABASE: Dict[str, Any] = {"database": None, "revision": [], "database_bytes": 0, "server_version": "", "tables": {}}
 
 
 def take(paths: AppPaths, database: Optional[Database], kind: str, release: Optional[str] = None) -> Manifest:
@@ -61,7 +59,7 @@ def take(paths: AppPaths, database: Optional[Database], kind: str, release: Opti
     except ReleaseError as error:
         outcomes.record(paths, kind, error)
         raise
-    outcomes.record(paths, kind, backup=manifest["id"])
+    outcomes.record(paths, kind, backup=manifest.id)
     return manifest
 
 
@@ -70,8 +68,9 @@ def _take(paths: AppPaths, database: Optional[Database], kind: str, release: Opt
     partial, final = paths.backups / f".{identifier}.partial", store.dump_of(paths, identifier)
     try:
         if database is None:
+            # An empty file, so that all backups are handled in the same way.
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        dumped = _dump(paths, database, partial) if database else _NO_DATABASE
+        dumped = _dump(paths, database, partial) if database else {}
         checksum = store.sha256(partial)
         partial.replace(final)
         # After the dump: a file that a row names is written before the row.
@@ -79,26 +78,26 @@ def _take(paths: AppPaths, database: Optional[Database], kind: str, release: Opt
         if database is None and not volumes:
             raise _failed(paths.app, "it has no database, and no volume with backup: true in app_volumes", [])
         sync_directory(paths.backups)
-        manifest = {
-            "id": identifier,
-            "kind": kind,
-            "release": release,
-            "sha256": checksum,
-            "bytes": final.stat().st_size,
-            "seconds": round(time.monotonic() - started, 3),
-            "at": at,
-            "installation": outcomes.settings(paths).get("installation"),
+        manifest = Manifest(
+            identifier,
+            kind,
+            release,
+            checksum,
+            final.stat().st_size,
+            round(time.monotonic() - started, 3),
+            at,
+            installation=outcomes.settings(paths).get("installation"),
+            volumes=volumes,
             **dumped,
-            "volumes": volumes,
-        }
-        write_state(store.manifest_of(paths, identifier), manifest)
+        )
+        write_state(store.manifest_of(paths, identifier), manifest.as_dict())
     except BaseException:
         partial.unlink(missing_ok=True)
         if not store.manifest_of(paths, identifier).exists():
             final.unlink(missing_ok=True)
             backup_volumes.remove(paths, identifier)
         raise
-    return {"schema": 1, **manifest}
+    return manifest
 
 
 def _dump(paths: AppPaths, database: Database, partial: Path) -> Dict[str, Any]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import List
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, VolumeCopy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.store import (
     free_bytes,
     is_archive,
@@ -32,8 +33,6 @@ BEFORE_SECONDS = 600.0
 SHOWN_LINES = 10
 MEASURE_SECONDS = 60.0
 
-Facts = Dict[str, Any]
-
 
 def wanted(paths: AppPaths) -> List[AppVolume]:
     """Return the volumes that backups have a copy of, as the live release was told."""
@@ -54,7 +53,7 @@ def to_copy(paths: AppPaths, kind: str) -> List[AppVolume]:
     return volumes
 
 
-def take(paths: AppPaths, identifier: str, kind: str) -> List[Facts]:
+def take(paths: AppPaths, identifier: str, kind: str) -> List[VolumeCopy]:
     """Copy the volumes that belong to a backup, and return what its manifest says of them.
 
     Args:
@@ -69,7 +68,7 @@ def take(paths: AppPaths, identifier: str, kind: str) -> List[Facts]:
     return [_take(paths, identifier, volume) for volume in to_copy(paths, kind)]
 
 
-def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> Facts:
+def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> VolumeCopy:
     archive = volume_archive(paths, identifier, volume.name)
     partial = archive.with_name(f".{archive.name}.partial")
     try:
@@ -90,8 +89,17 @@ def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> Facts:
             error.details,
         ) from error
     partial.replace(archive)
-    facts = {"name": volume.name, "file": archive.name, "sha256": sha256(archive), "bytes": archive.stat().st_size}
-    return {**facts, **volume_copy.as_facts(found)}
+    return VolumeCopy(
+        volume.name,
+        archive.name,
+        sha256(archive),
+        archive.stat().st_size,
+        found.entries,
+        found.checksum,
+        found.disk_bytes,
+        found.skipped,
+        found.unsteady,
+    )
 
 
 def _require_space(backups: Path, top: Path, volume: AppVolume) -> None:
@@ -122,19 +130,19 @@ def _prepare(paths: AppPaths, volume: AppVolume) -> None:
         raise ReleaseError("BACKUP_FAILED", what, "correct before_backup in app_volumes", done.out.splitlines()[-SHOWN_LINES:])
 
 
-def require_whole(paths: AppPaths, manifest: Mapping[str, Any]) -> None:
+def require_whole(paths: AppPaths, manifest: Manifest) -> None:
     """Check that the archives of a backup are what was written.
 
     Raises:
         ReleaseError: BACKUP_DAMAGED.
     """
-    for facts in manifest.get("volumes", []):
-        archive = volume_archive(paths, manifest["id"], facts["name"])
-        if not is_archive(archive.name, manifest["id"]):
-            raise volume_copy.damaged(manifest_of(paths, manifest["id"]), f"it has a volume named {facts['name'][:40]!r}")
+    for copied in manifest.volumes:
+        archive = volume_archive(paths, manifest.id, copied.name)
+        if not is_archive(archive.name, manifest.id):
+            raise volume_copy.damaged(manifest_of(paths, manifest.id), f"it has a volume named {copied.name[:40]!r}")
         if not archive.is_file():
             raise volume_copy.damaged(archive, "it is gone")
-        if archive.stat().st_size != facts["bytes"] or sha256(archive) != facts["sha256"]:
+        if archive.stat().st_size != copied.bytes or sha256(archive) != copied.sha256:
             raise volume_copy.damaged(archive, "its checksum differs")
 
 
@@ -144,12 +152,12 @@ def remove(paths: AppPaths, identifier: str) -> None:
         archive.unlink(missing_ok=True)
 
 
-def notes(manifest: Mapping[str, Any]) -> List[str]:
+def notes(manifest: Manifest) -> List[str]:
     """Return what should be known of a backup's copies of volumes."""
     return [
-        f"UNSTEADY: files of the volume {facts['name']} were written to each time they were read, "
-        f"and their copies may be of no one moment: {', '.join(map(repr, facts['unsteady'][:SHOWN_LINES]))}; "
+        f"UNSTEADY: files of the volume {copied.name} were written to each time they were read, "
+        f"and their copies may be of no one moment: {', '.join(map(repr, copied.unsteady[:SHOWN_LINES]))}; "
         "before_backup in app_volumes can have the app write a snapshot first"
-        for facts in manifest.get("volumes", [])
-        if facts["unsteady"]
+        for copied in manifest.volumes
+        if copied.unsteady
     ]

@@ -13,8 +13,9 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import IO, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import PSQL, Database, described
@@ -102,13 +103,13 @@ class Moment:
         found = {kind: [row[1] for row in rows if row[0] == kind] for kind in ("size", "server")}
         return Look(_version_table.revision(rows), int(found["size"][0]), found["server"][0])
 
-    def tables(self) -> Dict[str, Dict[str, Any]]:
+    def tables(self) -> Dict[str, Table]:
         """Count the rows of each table, and make a checksum of them.
 
         Raises:
             ReleaseError: DB_QUERY_FAILED.
         """
-        return {row[1]: {"rows": int(row[2]), "checksum": row[3]} for row in self._ask(_COUNT, COUNT_SECONDS)}
+        return {row[1]: Table(int(row[2]), row[3]) for row in self._ask(_COUNT, COUNT_SECONDS)}
 
     def _ask(self, script: str, seconds: float) -> List[List[str]]:
         assert self._session.stdin is not None and self._session.stdout is not None
@@ -164,7 +165,7 @@ def moment(database: Database, name: Optional[str] = None) -> Iterator[Moment]:
                 session.kill()  # the server ends its session when it sees that nobody listens any more
 
 
-def differences(manifest: Mapping[str, Any], revision: Tuple[str, ...], tables: Mapping[str, Mapping[str, Any]]) -> List[str]:
+def differences(manifest: Manifest, revision: Tuple[str, ...], tables: Mapping[str, Table]) -> List[str]:
     """Say in what a database differs from what a manifest has of it; nothing when it holds the same.
 
     Args:
@@ -173,20 +174,15 @@ def differences(manifest: Mapping[str, Any], revision: Tuple[str, ...], tables: 
         tables: rows and checksum by table, as found.
     """
     found = []
-    if list(revision) != list(manifest["revision"]):
-        found.append(f"the revision is {described(revision)} instead of {described(manifest['revision'])}")
-    for name, wanted in manifest["tables"].items():
+    if list(revision) != manifest.revision:
+        found.append(f"the revision is {described(revision)} instead of {described(manifest.revision)}")
+    for name, wanted in manifest.tables.items():
         here = tables.get(name)
         if here is None:
             found.append(f"{name} is missing")
-        elif here["rows"] != wanted["rows"]:
-            found.append(f"{name} has {here['rows']} rows instead of {wanted['rows']}")
-        elif here["checksum"] != wanted["checksum"]:
-            found.append(f"{name} has {here['rows']} rows as it should, with other content")
-    found += [f"{name} should not be there" for name in tables if name not in manifest["tables"]]
+        elif here.rows != wanted.rows:
+            found.append(f"{name} has {here.rows} rows instead of {wanted.rows}")
+        elif here.checksum != wanted.checksum:
+            found.append(f"{name} has {here.rows} rows as it should, with other content")
+    found += [f"{name} should not be there" for name in tables if name not in manifest.tables]
     return found[:SHOWN] + ([f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])
-
-
-def all_rows(tables: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return how many rows there are."""
-    return sum(table["rows"] for table in tables.values())

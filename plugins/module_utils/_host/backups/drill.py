@@ -8,15 +8,38 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import outcomes, restore, volume_restore
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.census import all_rows
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
-def prove(paths: AppPaths, wanted: str = "") -> Dict[str, Any]:
+@dataclass(frozen=True)
+class Proof:
+    """A backup that was restored and compared.
+
+    Args:
+        manifest: of the backup.
+        seconds: how long it took.
+        left_out: what the schema's owner may not make, and the data does not need.
+    """
+
+    manifest: Manifest
+    seconds: float
+    left_out: List[str]
+
+    @property
+    def facts(self) -> Dict[str, Any]:
+        """What is told and kept of it."""
+        manifest = self.manifest
+        sizes = {"rows": manifest.rows, "bytes": manifest.bytes}
+        return {"backup": manifest.id, "seconds": self.seconds, **sizes, "left_out": self.left_out}
+
+
+def prove(paths: AppPaths, wanted: str = "") -> Proof:
     """Restore a backup beside the live database, compare it, drop it, and keep the outcome for status.
 
     Args:
@@ -45,7 +68,7 @@ def failed(error: ReleaseError) -> ReleaseError:
     )
 
 
-def _prove(paths: AppPaths, wanted: str) -> Dict[str, Any]:
+def _prove(paths: AppPaths, wanted: str) -> Proof:
     started = time.monotonic()
     database = restore.database_of(paths)
     manifest = restore.obtain(paths, wanted)
@@ -56,12 +79,11 @@ def _prove(paths: AppPaths, wanted: str) -> Dict[str, Any]:
         with restore.restored(database, paths, manifest, restore.DRILL) as copy:
             left_out = copy.left_out
     volume_restore.prove(paths, manifest)
-    seconds, rows = round(time.monotonic() - started, 2), all_rows(manifest["tables"])
-    facts = {"backup": manifest["id"], "seconds": seconds, "rows": rows, "bytes": manifest["bytes"], "left_out": left_out}
-    outcomes.record(paths, "drill", **facts)
+    proof = Proof(manifest, round(time.monotonic() - started, 2), left_out)
+    outcomes.record(paths, "drill", **proof.facts)
     # A later drill that fails says nothing about this backup.
-    outcomes.record(paths, outcomes.PROOF, **facts)
-    return {**facts, "manifest": manifest}
+    outcomes.record(paths, outcomes.PROOF, **proof.facts)
+    return proof
 
 
 @contextmanager

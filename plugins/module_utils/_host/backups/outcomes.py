@@ -63,7 +63,7 @@ def _state_file(paths: AppPaths) -> Path:
 def state(paths: AppPaths) -> Dict[str, Any]:
     """Return what `status` tells: the newest backup without its tables, how many there are, the last outcomes, what is wrong."""
     found = manifests(paths)
-    newest = {key: value for key, value in found[0].items() if key != "tables"} if found else None
+    newest = {key: value for key, value in found[0].told().items() if key != "tables"} if found else None
     last = outcomes(paths)
     proved = newest is not None and (last.get(PROOF) or {}).get("backup") == newest["id"]
     return {"newest": newest, "count": len(found), "outcomes": last, "proved": proved, "problem": problem(paths)}
@@ -73,7 +73,7 @@ def problem(paths: AppPaths) -> Optional[str]:
     """Say what is wrong with the backups; None when nothing is, or none are wanted here."""
     told = settings(paths)
     found = manifests(paths)
-    since = _seconds(found[0]["at"]) if found else settings_file(paths).stat().st_mtime if told else time.time()
+    since = _seconds(found[0].at) if found else settings_file(paths).stat().st_mtime if told else time.time()
     return judged(outcomes(paths), bool(found), (time.time() - since) / 3600, told.get("oldest_hours"))
 
 

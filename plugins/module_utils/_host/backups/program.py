@@ -14,6 +14,7 @@ import sys
 from typing import Any, Callable, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, drill, outcomes, restore, store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -30,10 +31,10 @@ def back_up(paths: AppPaths) -> Dict[str, Any]:
     manifest = _attempt(told, lambda: _take(paths))
     if manifest is None:
         return told
-    told.update({key: manifest[key] for key in ("id", "bytes", "seconds", "revision")})
+    told.update({name: getattr(manifest, name) for name in ("id", "bytes", "seconds", "revision")})
     told["notes"] = backup_volumes.notes(manifest)
     told["removed"] = _attempt(told, lambda: _prune(paths))
-    told["offsite"] = _attempt(told, lambda: _copy(paths, manifest["id"]))
+    told["offsite"] = _attempt(told, lambda: _copy(paths, manifest.id))
     return told
 
 
@@ -41,8 +42,8 @@ def prove(paths: AppPaths) -> Dict[str, Any]:
     """Prove the newest backup, and return what is told of it. Before the first backup there is nothing to prove."""
     told: Dict[str, Any] = {"app": paths.app, "ok": True, "failures": []}
     if store.manifests(paths):
-        facts = _attempt(told, lambda: drill.prove(paths)) or {}
-        told.update({key: value for key, value in facts.items() if key != "manifest"})
+        proof = _attempt(told, lambda: drill.prove(paths))
+        told.update(proof.facts if proof else {})
     return told
 
 
@@ -55,7 +56,7 @@ def _attempt(told: Dict[str, Any], work: Callable[[], Any]) -> Any:
         return None
 
 
-def _take(paths: AppPaths) -> Dict[str, Any]:
+def _take(paths: AppPaths) -> Manifest:
     try:
         database = restore.database_of(paths)
     except ReleaseError as error:

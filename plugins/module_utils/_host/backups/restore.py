@@ -12,9 +12,10 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, census, outcomes, store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
@@ -72,21 +73,21 @@ def database_of(paths: AppPaths) -> Optional[Database]:
     return None if outcomes.is_without_database(paths) else require_database(paths)
 
 
-def require_fitting(database: Optional[Database], manifest: Mapping[str, Any]) -> None:
+def require_fitting(database: Optional[Database], manifest: Manifest) -> None:
     """Check that a backup has a database's dump where the app has a database, and only there.
 
     Raises:
         ReleaseError: RESTORE_FAILED.
     """
-    if (database is None) == (manifest["database"] is None):
+    if (database is None) == (manifest.database is None):
         return
-    what = f"backup {manifest['id']} is of the database {manifest['database']}, and the app is without one"
+    what = f"backup {manifest.id} is of the database {manifest.database}, and the app is without one"
     if database is not None:
-        what = f"backup {manifest['id']} is from a time when the app had no database, and now it has {database.shown}"
+        what = f"backup {manifest.id} is from a time when the app had no database, and now it has {database.shown}"
     raise ReleaseError("RESTORE_FAILED", f"{what}; nothing was touched", "choose another backup with -e backup=")
 
 
-def obtain(paths: AppPaths, wanted: str, fetch: bool = True, installation: str = "") -> Dict[str, Any]:
+def obtain(paths: AppPaths, wanted: str, fetch: bool = True, installation: str = "") -> Manifest:
     """Return the manifest of a backup whose dump is on this host and whole.
 
     Args:
@@ -107,20 +108,20 @@ def obtain(paths: AppPaths, wanted: str, fetch: bool = True, installation: str =
         there = wanted or (offsite.newest() if offsite else None)
         if offsite and there and offsite.has(there):
             if not fetch:
-                return {"id": there}
+                return Manifest(there)
             offsite.fetch(paths, there)
             manifest = _local(paths, there, installation)
     if manifest is None:
         raise _unknown(paths, wanted, offsite)
-    dump = store.dump_of(paths, manifest["id"])
-    if dump.stat().st_size != manifest["bytes"] or store.sha256(dump) != manifest["sha256"]:
+    dump = store.dump_of(paths, manifest.id)
+    if dump.stat().st_size != manifest.bytes or store.sha256(dump) != manifest.sha256:
         raise _damaged(dump, "is not what was written: its checksum differs")
     backup_volumes.require_whole(paths, manifest)
     return manifest
 
 
 def _unknown(paths: AppPaths, wanted: str, offsite: Optional[Offsite]) -> ReleaseError:
-    known = ", ".join(found["id"] for found in store.manifests(paths)[:SHOWN_LINES]) or "none"
+    known = ", ".join(found.id for found in store.manifests(paths)[:SHOWN_LINES]) or "none"
     whose = f" of the installation {offsite.installation}" if offsite else ""
     others = [
         f"the installation {name} has copies off this host, the newest is {newest}: -e backup_of={name}"
@@ -130,13 +131,13 @@ def _unknown(paths: AppPaths, wanted: str, offsite: Optional[Offsite]) -> Releas
     return ReleaseError("BACKUP_UNKNOWN", what, "choose another one" if others else f"there are: {known}", others)
 
 
-def _local(paths: AppPaths, wanted: str, installation: str) -> Optional[Dict[str, Any]]:
+def _local(paths: AppPaths, wanted: str, installation: str) -> Optional[Manifest]:
     found = store.manifests(paths)
     if not wanted:
         mine = [installation] if installation else [None, outcomes.settings(paths).get("installation")]
-        return next((manifest for manifest in found if manifest["kind"] != "restore" and manifest.get("installation") in mine), None)
-    manifest = next((manifest for manifest in found if manifest["id"] == wanted), None)
-    if manifest and installation and manifest.get("installation") != installation:
+        return next((manifest for manifest in found if manifest.kind != "restore" and manifest.installation in mine), None)
+    manifest = next((manifest for manifest in found if manifest.id == wanted), None)
+    if manifest and installation and manifest.installation != installation:
         what = f"the backup {wanted} on this host is not of the installation {installation}"
         raise ReleaseError("BACKUP_UNKNOWN", what, f"choose another one, or move {store.dump_of(paths, wanted)} away with its manifest")
     if manifest is None and store.dump_of(paths, wanted).exists():
@@ -152,7 +153,7 @@ def _damaged(file: Path, how: str) -> ReleaseError:
     )
 
 
-def require_space(database: Database, manifest: Mapping[str, Any]) -> None:
+def require_space(database: Database, manifest: Manifest) -> None:
     """Check that a second database fits; of one that is elsewhere nothing is known.
 
     Raises:
@@ -162,10 +163,10 @@ def require_space(database: Database, manifest: Mapping[str, Any]) -> None:
         return
     data = docker.engine().data
     free = store.free_bytes(data)
-    if free < manifest["database_bytes"]:
+    if free < manifest.database_bytes:
         raise ReleaseError(
             "DISK_SPACE",
-            f"{free // MEGABYTE} MB are free at {data}; the restored database needs {manifest['database_bytes'] // MEGABYTE} MB",
+            f"{free // MEGABYTE} MB are free at {data}; the restored database needs {manifest.database_bytes // MEGABYTE} MB",
             "free space there, then run this again",
         )
 
@@ -189,7 +190,7 @@ class Restored:
 
 
 @contextmanager
-def restored(database: Database, paths: AppPaths, manifest: Mapping[str, Any], what: str = RESTORE) -> Iterator[Restored]:
+def restored(database: Database, paths: AppPaths, manifest: Manifest, what: str = RESTORE) -> Iterator[Restored]:
     """Restore a backup into a new database and yield it; it is gone afterwards, unless it was renamed.
 
     Args:
@@ -201,12 +202,12 @@ def restored(database: Database, paths: AppPaths, manifest: Mapping[str, Any], w
     Raises:
         ReleaseError: RESTORE_FAILED when it could not be restored, or does not hold what the manifest says.
     """
-    name = _named(database, what, manifest["id"])
+    name = _named(database, what, manifest.id)
     try:
         # What a run that was killed left is of no use to anybody.
         drop(database, _named(database, what, ""), prefix=True)
         create(database, name)
-        left_out = restore_dump(database, name, store.dump_of(paths, manifest["id"]))
+        left_out = restore_dump(database, name, store.dump_of(paths, manifest.id))
         compare(database, name, manifest, backup.version_table(paths))
         yield Restored(name, left_out)
     except ReleaseError as error:
@@ -224,7 +225,7 @@ def _drop_quietly(database: Database, name: str) -> None:
         return  # the database is down; the next run drops it
 
 
-def differences(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _version_table.DEFAULT) -> List[str]:
+def differences(database: Database, name: str, manifest: Manifest, version_table: str = _version_table.DEFAULT) -> List[str]:
     """Say in what a database differs from what a manifest has; nothing when it holds the same rows, to the last bit.
 
     Raises:
@@ -234,7 +235,7 @@ def differences(database: Database, name: str, manifest: Mapping[str, Any], vers
         return census.differences(manifest, moment.look(version_table).revision, moment.tables())
 
 
-def compare(database: Database, name: str, manifest: Mapping[str, Any], version_table: str = _version_table.DEFAULT) -> None:
+def compare(database: Database, name: str, manifest: Manifest, version_table: str = _version_table.DEFAULT) -> None:
     """Check that a database holds what a manifest has.
 
     Raises:
@@ -244,7 +245,7 @@ def compare(database: Database, name: str, manifest: Mapping[str, Any], version_
     if found:
         raise ReleaseError(
             "RESTORE_FAILED",
-            f"backup {manifest['id']} was restored, and does not hold what was in the database when it was made; {UNTOUCHED}",
+            f"backup {manifest.id} was restored, and does not hold what was in the database when it was made; {UNTOUCHED}",
             "restore another backup, and keep this one to find out why",
             found,
         )

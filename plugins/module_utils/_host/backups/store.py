@@ -13,13 +13,12 @@ import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import read_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-
-Manifest = Dict[str, Any]
 
 KEYS = ("id", "kind", "database", "revision", "release", "sha256", "bytes", "database_bytes", "seconds", "at", "server_version", "tables")
 SCHEDULED = "scheduled"
@@ -96,12 +95,12 @@ def manifests(paths: AppPaths) -> List[Manifest]:
     found = []
     for file in paths.backups.glob("*.json"):
         if is_id(file.stem) and dump_of(paths, file.stem).exists():
-            with contextlib.suppress(ReleaseError):  # of another version
+            with contextlib.suppress(ReleaseError, AttributeError, KeyError, TypeError):  # of another version
                 stored = read_state(file, KEYS)
                 # What a manifest says becomes a part of paths: it is that of its own file, or none.
                 if stored.body and not stored.damage and stored.body["id"] == file.stem:
-                    found.append({"schema": 1, **stored.body})
-    return sorted(found, key=lambda manifest: order(manifest["id"]), reverse=True)
+                    found.append(Manifest.from_dict(stored.body))
+    return sorted(found, key=lambda manifest: order(manifest.id), reverse=True)
 
 
 def sha256(file: Path) -> str:
@@ -177,11 +176,11 @@ def prune(paths: AppPaths, keep: int) -> List[str]:
 
 def to_prune(newest_first: Sequence[Manifest], keep: int) -> List[str]:
     """Return which backups go: never the newest, whatever the numbers say."""
-    scheduled = [manifest["id"] for manifest in newest_first if manifest["kind"] == SCHEDULED]
-    kinds = {manifest["kind"] for manifest in newest_first} - {SCHEDULED}
-    others = [[manifest["id"] for manifest in newest_first if manifest["kind"] == kind] for kind in sorted(kinds)]
+    scheduled = [manifest.id for manifest in newest_first if manifest.kind == SCHEDULED]
+    kinds = {manifest.kind for manifest in newest_first} - {SCHEDULED}
+    others = [[manifest.id for manifest in newest_first if manifest.kind == kind] for kind in sorted(kinds)]
     gone = {*scheduled[max(keep, 1) :], *(identifier for ids in others for identifier in ids[KEEP_OTHERS:])}
-    return [manifest["id"] for manifest in newest_first[1:] if manifest["id"] in gone]
+    return [manifest.id for manifest in newest_first[1:] if manifest.id in gone]
 
 
 def clear_partial(paths: AppPaths) -> None:

@@ -15,8 +15,9 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping
+from typing import Iterator, List
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, VolumeCopy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.store import alone, free_bytes, volume_archive
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
@@ -53,46 +54,46 @@ class Restored:
     beside: Path
 
 
-def require_space(manifest: Mapping[str, Any], directory: Path) -> None:
+def require_space(manifest: Manifest, directory: Path) -> None:
     """Check that the files of a backup's volumes fit into a directory's file system.
 
     Raises:
         ReleaseError: DISK_SPACE.
     """
-    wanted = sum(facts["disk_bytes"] for facts in manifest.get("volumes", []))
+    wanted = sum(copied.disk_bytes for copied in manifest.volumes)
     free = free_bytes(directory)
     if free < wanted:
         what = f"{free // MEGABYTE} MB are free at {directory}; the restored volumes need {wanted // MEGABYTE} MB"
         raise ReleaseError("DISK_SPACE", what, "free space there, then run this again")
 
 
-def prove(paths: AppPaths, manifest: Mapping[str, Any]) -> None:
+def prove(paths: AppPaths, manifest: Manifest) -> None:
     """Extract the copies of a backup where nobody looks, compare them with the manifest, and remove them.
 
     Raises:
         ReleaseError: RESTORE_FAILED, BACKUP_DAMAGED.
     """
-    if not manifest.get("volumes"):
+    if not manifest.volumes:
         return
     require_space(manifest, paths.backups)
-    for facts in manifest["volumes"]:
+    for copied in manifest.volumes:
         # With the lock, because whoever has it removes what is temporary there.
         with alone(paths), tempfile.TemporaryDirectory(prefix=".drill.", dir=paths.backups) as directory:
-            _extract(paths, manifest, facts, Path(directory))
+            _extract(paths, manifest, copied, Path(directory))
 
 
-def _extract(paths: AppPaths, manifest: Mapping[str, Any], facts: Mapping[str, Any], into: Path) -> None:
-    archive = volume_archive(paths, manifest["id"], facts["name"])
+def _extract(paths: AppPaths, manifest: Manifest, copied: VolumeCopy, into: Path) -> None:
+    archive = volume_archive(paths, manifest.id, copied.name)
     try:
         found = volume_copy.read(archive, into)
     except OSError as error:
-        raise _failed(f"the copy of the volume {facts['name']} could not be extracted: {error}") from error
-    if found.checksum != facts["content"] or volume_copy.survey(into).checksum != facts["content"]:
-        raise _failed(f"the copy of the volume {facts['name']} does not hold what was in it when the backup was made")
+        raise _failed(f"the copy of the volume {copied.name} could not be extracted: {error}") from error
+    if found.checksum != copied.content or volume_copy.survey(into).checksum != copied.content:
+        raise _failed(f"the copy of the volume {copied.name} does not hold what was in it when the backup was made")
 
 
 @contextmanager
-def beside(paths: AppPaths, manifest: Mapping[str, Any]) -> Iterator[List[Restored]]:
+def beside(paths: AppPaths, manifest: Manifest) -> Iterator[List[Restored]]:
     """Extract the volumes of a backup beside the live ones and yield them; what was not exchanged is gone afterwards.
 
     Raises:
@@ -100,23 +101,23 @@ def beside(paths: AppPaths, manifest: Mapping[str, Any]) -> Iterator[List[Restor
     """
     made: List[Restored] = []
     try:
-        for facts in manifest.get("volumes", []):
-            made.append(_place(paths, manifest, facts))
-            _extract(paths, manifest, facts, made[-1].beside)
+        for copied in manifest.volumes:
+            made.append(_place(paths, manifest, copied))
+            _extract(paths, manifest, copied, made[-1].beside)
         yield made
     finally:
         for restored in made:
             _clear(restored.live.parent, RESTORE)
 
 
-def _place(paths: AppPaths, manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> Restored:
+def _place(paths: AppPaths, manifest: Manifest, copied: VolumeCopy) -> Restored:
     """Have a volume, and an empty directory beside its files that can be exchanged with them."""
-    volume = AppVolume(paths.app, facts["name"], "")
+    volume = AppVolume(paths.app, copied.name, "")
     if docker.volume(volume.docker_name) is None:
         docker.create_volume(volume.docker_name, paths.app)
     live = app_volumes.directory(volume)
     _clear(live.parent, RESTORE)
-    place, other = live.with_name(f"{RESTORE}{manifest['id']}"), live.with_name(f"{RESTORE}trial")
+    place, other = live.with_name(f"{RESTORE}{manifest.id}"), live.with_name(f"{RESTORE}trial")
     try:
         place.mkdir(mode=0o700)
         other.mkdir(mode=0o700)

@@ -88,8 +88,8 @@ class MigrationRun:
             return
         with self._stage.steps.step("backup") as step:
             taken = backup.take(self._stage.paths, self._database, "migration", release)
-            self.backup_id = taken["id"]
-            step.update(backup=taken["id"], bytes=taken["bytes"])
+            self.backup_id = taken.id
+            step.update(backup=taken.id, bytes=taken.bytes)
         self._stage.journal.enter("BACKED_UP")
 
     def has_pending(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.backup import take, version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.store import dump_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, write_atomically, write_json
@@ -86,7 +87,7 @@ def kept(paths: AppPaths) -> Path:
     return paths.home / "data" / "upgrade"
 
 
-def copy(move: Move, steps: Steps, wanted: roles.Wanted) -> Dict[str, Any]:
+def copy(move: Move, steps: Steps, wanted: roles.Wanted) -> Manifest:
     """Fill the new volume with what the old server has, and return the backup's manifest.
 
     Afterwards nobody but the owner and superusers can log in to the old database: what is written there would be lost.
@@ -122,12 +123,12 @@ def copy(move: Move, steps: Steps, wanted: roles.Wanted) -> Dict[str, Any]:
         raise
 
 
-def _copy(move: Move, database: Database, steps: Steps, wanted: roles.Wanted, visitors: Sequence[str]) -> Dict[str, Any]:
+def _copy(move: Move, database: Database, steps: Steps, wanted: roles.Wanted, visitors: Sequence[str]) -> Manifest:
     with steps.step("close"):
         database.query(_connect(database, "REVOKE", "FROM", visitors) + _END_SESSIONS.format(name=literal(database.name)), admin=True)
     with steps.step("backup") as step:
         manifest = take(move.paths, database, KIND)
-        step["backup"] = manifest["id"]
+        step["backup"] = manifest.id
     with steps.step("start"):
         volume.create(move.paths.app, move.new)
         server = _start(move, database)
@@ -138,10 +139,10 @@ def _copy(move: Move, database: Database, steps: Steps, wanted: roles.Wanted, vi
             # It is empty, and nobody can log in: what a superuser makes there meets nothing of the migrator's.
             database_copy.copy_extensions(database, server, server.name)
         with steps.step("restore") as step:
-            step["left_out"] = dump.restore_dump(server, server.name, dump_of(move.paths, manifest["id"]))
+            step["left_out"] = dump.restore_dump(server, server.name, dump_of(move.paths, manifest.id))
             database_copy.copy_settings(database, server, server.name)
         with steps.step("compare") as step:
-            step["tables"] = len(manifest["tables"])
+            step["tables"] = len(manifest.tables)
             restore.compare(server, server.name, manifest, version_table(move.paths))
     except ReleaseError as error:
         error.details += ["last log lines of the new server:", *(f"  {line}" for line in docker.log_tail(move.container, SHOWN_LINES))]

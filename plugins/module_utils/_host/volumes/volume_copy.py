@@ -18,7 +18,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Dict, List, Optional, Tuple, Union
+from typing import IO, List, Optional, Tuple, Union
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import volume_tree
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes.volume_tree import Entry
@@ -283,14 +283,3 @@ def damaged(archive: Path, how: str) -> ReleaseError:
         f"{archive} is not what was written: {how}; nothing was changed",
         "restore another backup, or have its copy fetched",
     )
-
-
-def as_facts(found: Content) -> Dict[str, Any]:
-    """Return what a manifest says of an archive's content."""
-    return {
-        "entries": found.entries,
-        "content": found.checksum,
-        "disk_bytes": found.disk_bytes,
-        "skipped": found.skipped,
-        "unsteady": found.unsteady,
-    }

@@ -3,26 +3,20 @@
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, outcomes, restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.database_backup import back_up
 from ansible_collections.fairlead.fastapi.plugins.modules.database_drill import drill
 from fakes import fails
+from fakes_backup import manifest
 from fakes_host import Host
 
 DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="c1")
-BACKUP: dict[str, Any] = {
-    "id": "20260131T020000Z",
-    "kind": "scheduled",
-    "database": "shop",
-    "revision": ["0001"],
-    "bytes": 4,
-    "tables": {"public.items": {"rows": 3, "checksum": "17"}},
-}
+BACKUP = manifest("20260131T020000Z", revision=["0001"], tables={"public.items": Table(3, "17")})
 
 
 @pytest.fixture
@@ -32,8 +26,8 @@ def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     host.paths.backups.mkdir()
 
     @contextmanager
-    def restored(_: object, __: object, manifest: dict[str, Any], what: str) -> Iterator[restore.Restored]:
-        ids.append(manifest["id"])
+    def restored(_: object, __: object, of: Manifest, what: str) -> Iterator[restore.Restored]:
+        ids.append(of.id)
         assert what == "drill"
         yield restore.Restored("shop_drill", ["CREATE EXTENSION x: permission denied"])
 
@@ -46,14 +40,14 @@ def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_drill_tells_what_it_proved(host: Host, proved: list[str]) -> None:
     result = drill(host.stage(backup=""))
-    assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP["id"]], False, 3, 4)
+    assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP.id], False, 3, 4)
     assert "3 rows in 1 tables at 0001, 4 bytes" in result["message"]
     assert "Left out, as the owner of the schema may not make it: CREATE EXTENSION x" in result["message"]
-    assert outcomes.outcomes(host.paths)["drill"]["backup"] == BACKUP["id"]
+    assert outcomes.outcomes(host.paths)["drill"]["backup"] == BACKUP.id
 
 
 def test_in_check_mode_nothing_is_restored(host: Host, proved: list[str]) -> None:
-    assert drill(host.stage(check_mode=True, backup=""))["backup"] == BACKUP["id"]
+    assert drill(host.stage(check_mode=True, backup=""))["backup"] == BACKUP.id
     assert not proved and not outcomes.outcomes(host.paths)
 
 
@@ -66,7 +60,7 @@ def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeyp
     monkeypatch.setattr(restore, "obtain", obtain)
     with fails("DRILL_FAILED"):
         drill(host.stage(backup=""))
-    assert outcomes.outcomes(host.paths)["proof"]["backup"] == BACKUP["id"], "what was proved before stays proved"
+    assert outcomes.outcomes(host.paths)["proof"]["backup"] == BACKUP.id, "what was proved before stays proved"
     assert "BACKUP_DAMAGED: its checksum differs" in (outcomes.problem(host.paths) or "")
 
 
@@ -82,10 +76,10 @@ def test_one_drill_at_a_time(host: Host, proved: list[str]) -> None:
 def test_a_backup_by_hand(host: Host, proved: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     kinds: list[str] = []
 
-    def take(_: object, __: object, kind: str) -> dict[str, Any]:
+    def take(_: object, __: object, kind: str) -> Manifest:
         kinds.append(kind)
         return BACKUP
 
     monkeypatch.setattr(backup, "take", take)
     assert back_up(host.stage(check_mode=True))["backup"] is None and not kinds
-    assert back_up(host.stage())["backup"] == BACKUP and kinds == ["manual"]
+    assert back_up(host.stage())["backup"] == BACKUP.told() and kinds == ["manual"]

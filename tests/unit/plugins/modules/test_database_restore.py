@@ -2,32 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.modules.database_restore import restore
 from fakes import BUSY, fails, good
+from fakes_backup import copied, manifest
 from fakes_host import Host
 
 DATABASE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="c1")
-BACKUP: dict[str, Any] = {
-    "id": "20260131T020000Z",
-    "kind": "scheduled",
-    "database": "shop",
-    "at": "2026-01-31T02:00:00Z",
-    "revision": ["0001"],
-    "release": "r1",
-    "bytes": 4,
-    "database_bytes": 9,
-    "tables": {"public.items": {"rows": 3, "checksum": "17"}},
-}
-FILES: dict[str, Any] = {**BACKUP, "database": None, "revision": [], "bytes": 0, "tables": {}, "volumes": [{"name": "data", "entries": 3}]}
-PRESENT = {**BACKUP, "id": "20260201T100000Z", "kind": "restore", "tables": {"public.items": {"rows": 5, "checksum": "18"}}}
+BACKUP = manifest("20260131T020000Z", revision=["0001"], tables={"public.items": Table(3, "17")})
+FILES = manifest("20260131T020000Z", database=None, revision=[], bytes=0, tables={}, volumes=[copied()])
+PRESENT = manifest("20260201T100000Z", "restore", revision=["0001"], tables={"public.items": Table(5, "18")})
 KEPT = "shop_before_20260201t100001z"
 
 
@@ -42,7 +33,7 @@ def done(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         doings.append("restore")
         yield _restore.Restored("shop_restore", ["CREATE EXTENSION x: permission denied"])
 
-    def take(*_: object) -> dict[str, Any]:
+    def take(*_: object) -> Manifest:
         doings.append("backup")
         return PRESENT
 
@@ -69,10 +60,10 @@ def test_what_is_replaced_is_backed_up_first(host: Host, done: list[str]) -> Non
     assert host.engine.told == ["restart container-r1"], "its pool has connections to the database that was replaced"
     told = {key: result[key] for key in ("backup", "rows", "rows_before", "replaced", "kept", "ready", "maintenance")}
     assert told == {
-        "backup": BACKUP["id"],
+        "backup": BACKUP.id,
         "rows": 3,
         "rows_before": 5,
-        "replaced": PRESENT["id"],
+        "replaced": PRESENT.id,
         "kept": KEPT,
         "ready": True,
         "maintenance": "off",
@@ -81,7 +72,7 @@ def test_what_is_replaced_is_backed_up_first(host: Host, done: list[str]) -> Non
     for words in (
         "as it was at 2026-01-31T02:00:00Z",
         "everything written after",
-        f"{PRESENT['id']}",
+        f"{PRESENT.id}",
         KEPT,
         "shop_before_20260101t000000z",
         "Left out, as the owner of the schema may not make it: CREATE EXTENSION x",
@@ -139,9 +130,9 @@ def without_database(host: Host, done: list[str], monkeypatch: pytest.MonkeyPatc
 def test_without_a_database_the_volumes_are_restored(host: Host, without_database: list[str]) -> None:
     result = restore(host.stage(backup="", installation="", into=""))
     assert without_database == ["backup", "extract", "exchange"]
-    assert (result["rows"], result["replaced"], result["kept"]) == (0, PRESENT["id"], "")
+    assert (result["rows"], result["replaced"], result["kept"]) == (0, PRESENT.id, "")
     assert "3 files and directories, compared with the manifest" in result["message"][0]
-    assert f"What was replaced is the backup {PRESENT['id']}" in result["message"]
+    assert f"What was replaced is the backup {PRESENT.id}" in result["message"]
 
 
 def test_without_a_database_there_is_nothing_to_restore_beside(host: Host, without_database: list[str]) -> None:

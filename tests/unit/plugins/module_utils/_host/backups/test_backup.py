@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from fakes import fails
-from fakes_backup import DATABASE
+from fakes_backup import DATABASE, copied
 
 
 def test_a_backup_that_cannot_begin_is_recorded(paths: AppPaths) -> None:
@@ -20,12 +20,12 @@ def test_a_backup_that_cannot_begin_is_recorded(paths: AppPaths) -> None:
 
 
 def test_without_a_database_a_backup_has_the_volumes(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    copied = {"name": "data", "entries": 3}
-    monkeypatch.setattr(backup_volumes, "take", lambda *_: [copied])
+    volume = copied()
+    monkeypatch.setattr(backup_volumes, "take", lambda *_: [volume])
     taken = backup.take(paths, None, "manual")
     (read,) = store.manifests(paths)
     assert read == taken
-    assert (taken["database"], taken["tables"], taken["bytes"], taken["volumes"]) == (None, {}, 0, [copied])
+    assert (taken.database, taken.tables, taken.bytes, taken.volumes) == (None, {}, 0, [volume])
 
 
 def test_of_nothing_there_is_no_backup(paths: AppPaths) -> None:

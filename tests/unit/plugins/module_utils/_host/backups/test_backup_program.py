@@ -46,10 +46,10 @@ def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkey
 
 
 def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def prove(_: AppPaths) -> dict[str, object]:
+    def prove(_: AppPaths) -> drill.Proof:
         if broken:
             raise ReleaseError("DRILL_FAILED", "the backup was not proved", "do not rely on it")
-        return {"backup": day(1), "rows": 3, "manifest": {"tables": {}}}
+        return drill.Proof(manifest(day(1)), 0.5, [])
 
     monkeypatch.setattr(drill, "prove", prove)
     monkeypatch.setattr(program, "AppPaths", lambda _: scheduled)
@@ -61,7 +61,16 @@ def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPat
     assert "DRILL_FAILED" in capsys.readouterr().out
     broken = False
     assert program.main(["--app", "shop", "--drill"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"app": "shop", "ok": True, "failures": [], "backup": day(1), "rows": 3}
+    assert json.loads(capsys.readouterr().out) == {
+        "app": "shop",
+        "ok": True,
+        "failures": [],
+        "backup": day(1),
+        "seconds": 0.5,
+        "rows": 4,
+        "bytes": 4,
+        "left_out": [],
+    }
 
 
 def test_without_a_database_it_fails_and_says_so(

@@ -2,6 +2,7 @@
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import outcomes, restore, store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 from fakes import FakeEngine, fails
@@ -102,7 +103,7 @@ def test_which_backup_is_meant(
         with fails(found):
             restore.obtain(paths, wanted)
     else:
-        assert restore.obtain(paths, wanted)["id"] == found
+        assert restore.obtain(paths, wanted).id == found
 
 
 def test_copies_of_another_installation_are_named_and_not_taken(paths: AppPaths, offsite: dict[str, str]) -> None:
@@ -136,20 +137,20 @@ def test_what_was_fetched_from_another_installation_is_no_newest(
         with fails(found):
             restore.obtain(paths, wanted, installation=installation)
     else:
-        assert restore.obtain(paths, wanted, installation=installation)["id"] == found
+        assert restore.obtain(paths, wanted, installation=installation).id == found
 
 
 def test_a_manifest_of_another_id_is_none(paths: AppPaths, offsite: dict[str, str]) -> None:
     made(paths, day(1))
     made(paths, day(2), id="../../../etc/shadow")
-    assert restore.obtain(paths, "")["id"] == day(1)
+    assert restore.obtain(paths, "").id == day(1)
     with fails("BACKUP_DAMAGED"):
         restore.obtain(paths, day(2))
 
 
 def test_looking_fetches_nothing(paths: AppPaths, offsite: dict[str, str]) -> None:
     offsite[day(1)] = ""
-    assert restore.obtain(paths, "", fetch=False) == {"id": day(1)}
+    assert restore.obtain(paths, "", fetch=False) == Manifest(day(1))
     assert not paths.backups.exists()
 
 

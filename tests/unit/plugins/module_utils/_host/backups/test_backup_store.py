@@ -48,7 +48,7 @@ def test_only_whole_backups_count_newest_first(paths: AppPaths) -> None:
     store.dump_of(paths, day(2)).unlink()
     store.manifest_of(paths, day(3)).write_text("{}")
     store.manifest_of(paths, day(4)).write_text('{"schema": 99}')
-    assert [found["id"] for found in store.manifests(paths)] == [f"{day(1)}-10", f"{day(1)}-2", day(1)]
+    assert [found.id for found in store.manifests(paths)] == [f"{day(1)}-10", f"{day(1)}-2", day(1)]
 
 
 def test_what_a_killed_run_left_is_removed_unless_one_is_under_way(paths: AppPaths) -> None:

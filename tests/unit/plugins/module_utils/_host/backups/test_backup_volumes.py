@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup_volumes, store, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import offsite as _offsite
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import previous_of, write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import volume_copy
 from fakes import fails
-from fakes_backup import day, made, manifest
+from fakes_backup import copied, day, made, manifest
 from fakes_host import SETTINGS, Host
 
 ID = day(1)
@@ -33,7 +35,7 @@ def data(host: Host) -> Path:
     return place
 
 
-def taken(paths: AppPaths, kind: str = "manual") -> dict[str, Any]:
+def taken(paths: AppPaths, kind: str = "manual") -> Manifest:
     """Have a backup with its volumes, and return its manifest."""
     made(paths, ID)
     return manifest(ID, kind, volumes=backup_volumes.take(paths, ID, kind))
@@ -44,10 +46,10 @@ def beside(place: Path) -> list[str]:
 
 
 def test_only_what_is_to_be_backed_up_is_copied(host: Host, data: Path) -> None:
-    (facts,) = taken(host.paths)["volumes"]
+    (volume,) = taken(host.paths).volumes
     archive = host.paths.backups / f"{ID}.data.tar.gz"
-    assert (facts["name"], facts["file"], facts["bytes"]) == ("data", archive.name, archive.stat().st_size)
-    assert (facts["entries"], facts["unsteady"], facts["skipped"]) == (2, [], 0)
+    assert (volume.name, volume.file, volume.bytes) == ("data", archive.name, archive.stat().st_size)
+    assert (volume.entries, volume.unsteady, volume.skipped) == (2, [], 0)
     assert [path.name for path in store.volume_archives(host.paths, ID)] == [archive.name]
     assert not list(host.paths.backups.glob(".*"))
 
@@ -91,7 +93,7 @@ def with_command(host: Host, code: int, monkeypatch: pytest.MonkeyPatch) -> list
 
 def test_the_app_writes_a_snapshot_first(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = with_command(host, 0, monkeypatch)
-    assert taken(host.paths)["volumes"]
+    assert taken(host.paths).volumes
     assert ran == [["docker", "exec", "container-r2", "app", "snapshot"]]
 
 
@@ -129,7 +131,7 @@ def test_a_damaged_archive_is_refused(host: Host, data: Path, damage: Callable[[
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "A", "."])
 def test_a_manifest_names_no_other_file(host: Host, data: Path, name: str) -> None:
     with fails("BACKUP_DAMAGED"):
-        backup_volumes.require_whole(host.paths, manifest(ID, volumes=[{"name": name, "bytes": 0, "sha256": ""}]))
+        backup_volumes.require_whole(host.paths, manifest(ID, volumes=[copied(name)]))
 
 
 def test_a_restore_exchanges_the_files_while_nothing_runs(host: Host, data: Path) -> None:
@@ -170,7 +172,7 @@ def test_a_lost_volume_is_made_again_and_its_release_started(host: Host, data: P
 
 def test_a_restore_that_fails_leaves_the_live_files_and_nothing_else(host: Host, data: Path) -> None:
     whole = taken(host.paths)
-    whole["volumes"][0]["content"] = "another"
+    whole = replace(whole, volumes=[replace(whole.volumes[0], content="another")])
     with fails("RESTORE_FAILED"), volume_restore.beside(host.paths, whole):
         raise AssertionError("it does not hold what the manifest says")
     assert beside(data) == ["_data"] and (data / "kept").read_text() == "precious"
@@ -195,7 +197,7 @@ def test_a_drill_proves_the_copies_and_leaves_nothing(host: Host, data: Path) ->
     before = host.files()
     volume_restore.prove(host.paths, whole)
     assert host.files() == before
-    whole["volumes"][0]["content"] = "another"
+    whole = replace(whole, volumes=[replace(whole.volumes[0], content="another")])
     with fails("RESTORE_FAILED"):
         volume_restore.prove(host.paths, whole)
     assert host.files() == before
@@ -219,7 +221,7 @@ def test_copies_go_with_their_backup(host: Host, data: Path) -> None:
 
 def test_copies_come_back_from_off_the_host_with_their_dump(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = taken(host.paths)
-    write_state(store.manifest_of(host.paths, ID), {key: value for key, value in whole.items() if key != "schema"})
+    write_state(store.manifest_of(host.paths, ID), whole.as_dict())
     previous_of(store.manifest_of(host.paths, ID)).unlink()
     files = {path.name: path.read_bytes() for path in host.paths.backups.iterdir()}
     place: dict[str, Any] = {"repository": "/repository", "password_file": Path("/none"), "installation": "shop.lab"}
@@ -244,6 +246,5 @@ def test_copies_come_back_from_off_the_host_with_their_dump(host: Host, data: Pa
 
 @pytest.mark.parametrize(("unsteady", "number"), [([], 0), (["app.db", "app.db-wal"], 1)])
 def test_files_that_were_never_still_are_told(unsteady: list[str], number: int) -> None:
-    facts = {"name": "data", **volume_copy.as_facts(volume_copy.Content(unsteady=unsteady))}
-    notes = backup_volumes.notes(manifest(ID, volumes=[facts]))
+    notes = backup_volumes.notes(manifest(ID, volumes=[copied(unsteady=unsteady)]))
     assert len(notes) == number and all("'app.db', 'app.db-wal'" in note for note in notes)

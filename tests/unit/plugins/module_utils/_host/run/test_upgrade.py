@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
@@ -19,7 +20,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 
 OLD, NEW = "shop-data_postgres-15", "shop-data_postgres-17"
 WANTED = Wanted(Role("shop_migrator", "m"), Role("shop", "u"), {})
-MANIFEST = {"id": "20260131T020000Z", "tables": {"public.items": {"rows": 3, "checksum": "1"}}}
+MANIFEST = Manifest("20260131T020000Z", tables={"public.items": Table(3, "1")})
 VISITORS = [[""], ["shop"], ['re"ports']]
 NAMES = 'PUBLIC, "shop", "re""ports"'
 
