@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import PHASES
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES
 
 from lab.controller import Controller, deploying
 from lab.freeze import Watch, watching
