@@ -83,9 +83,10 @@ serving:
 """
 
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described, find_database
@@ -157,7 +158,7 @@ def _gate(plan: Plan, allowed: bool) -> None:
     )
 
 
-def _reached(planned: Schema, plan: Plan, after: List[str], settings: Mapping[str, Any]) -> Schema:
+def _reached(planned: Schema, plan: Plan, after: List[str], settings: Settings) -> Schema:
     """Return what the release was made for and what brought the database there, now that it is there."""
     if plan.tool != _schema.ALEMBIC or not plan.heads:
         reached = [revision for revision in after if revision not in plan.revision]

@@ -149,8 +149,8 @@ def prepare(stage: Stage) -> Result:
     stage.await_turn()
     with stage.steps.step("preflight"):
         bundle, no_room = _look(stage)
-        stage.warnings += preflight.warnings(stage.params["settings"], stage.params["controller_clock"])
-        stage.warnings += preflight.shallow_readiness(stage.params["settings"]) if find_database(stage.paths) else []
+        stage.warnings += preflight.warnings(stage.settings, stage.params["controller_clock"])
+        stage.warnings += preflight.shallow_readiness(stage.settings) if find_database(stage.paths) else []
     with stage.lock():
         if stage.check_mode:
             return _plan(stage, Ledger(stage.paths), bundle)
@@ -169,8 +169,8 @@ def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
     p = stage.params
     live = read_route(stage.paths)
     running = Candidate(stage.paths, live) if live and has_record(stage.paths, live) else None
-    findings = preflight.look(stage.paths, p["settings"], running.container() if running else None)
-    findings += preflight.site(stage.paths, p["settings"])
+    findings = preflight.look(stage.paths, stage.settings, running.container() if running else None)
+    findings += preflight.site(stage.paths, stage.settings)
     if any(finding.code in ("COMMAND_MISSING", "DOCKER_DOWN") for finding in findings):
         preflight.raise_all(findings)
     try:
@@ -179,7 +179,7 @@ def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
         raise preflight.combined([*findings, error]) from error
     findings += filter(None, [preflight.platform(f"{p['image']}:{p['tag']}", remote.platforms)])
     here = docker.has_image(f"{p['image']}@{remote.digest}")
-    no_room = None if here else preflight.disk(p["settings"], running.image if running else None)
+    no_room = None if here else preflight.disk(stage.settings, running.image if running else None)
     if no_room is not None and not _may_prune(stage, live):
         findings.append(no_room)
     preflight.raise_all(findings)
@@ -187,7 +187,7 @@ def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
 
 
 def _may_prune(stage: Stage, live: Optional[str]) -> bool:
-    return stage.paths.home.is_dir() and retention.has_prunable(Ledger(stage.paths), live, int(stage.params["settings"]["keep"]))
+    return stage.paths.home.is_dir() and retention.has_prunable(Ledger(stage.paths), live, int(stage.settings["keep"]))
 
 
 def _plan(stage: Stage, ledger: Ledger, bundle: Bundle) -> Result:
@@ -269,7 +269,7 @@ def _require_mapped(stage: Stage, bundle: Bundle) -> None:
 
 
 def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
-    settings = stage.params["settings"]
+    settings = stage.settings
     retention.prune(stage.paths, ledger, live, int(settings["keep"]))
     running = find(ledger.releases, live)
     still = preflight.disk(settings, running.image.reference if running else None)
@@ -304,7 +304,7 @@ def _fits_database(stage: Stage, ledger: Ledger, live: str) -> bool:
     database = find_database(stage.paths) if schema and schema.tool == ALEMBIC else None
     if schema is None or database is None:
         return True
-    now = database.look(stage.params["settings"]["migrate_version_table"]).revision
+    now = database.look(stage.settings["migrate_version_table"]).revision
     if list(now) == schema.accepted:
         return True  # on an operator's word, at a rollback
     return distance(known_migrations(ledger.releases), schema.heads, now).harmless
@@ -321,7 +321,7 @@ def _bundle(stage: Stage, remote: Remote) -> Bundle:
         environment={str(name): _text(value) for name, value in p["environment"].items()},
         secrets={str(name): _text(value) for name, value in p["secrets"].items()},
         secrets_as=p["secrets_as"],
-        settings=p["settings"],
+        settings=stage.settings,
         migrate_environment={str(name): _text(value) for name, value in p["migrate_environment"].items()},
         migrate_secrets={str(name): _text(value) for name, value in p["migrate_secrets"].items()},
     )

@@ -50,17 +50,16 @@ checks:
 
 import ssl
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict, verified_context
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import APP_OPTION, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-
-PATHS = ("live_path", "ready_path", "docs_path")
 
 
 def smoke(stage: Stage) -> Result:
@@ -76,7 +75,8 @@ def smoke(stage: Stage) -> Result:
     settings = read_record(stage.paths, live).settings
     context = verified_context(Path(stage.params["authority"]) if stage.params["authority"] else None)
     names = site.hosts(stage.paths, settings)
-    asked = [_ask(settings, name, path, live, context) for name in names for path in filter(None, (settings[key] for key in PATHS))]
+    paths = [path for path in (settings["live_path"], settings["ready_path"], settings["docs_path"]) if path]
+    asked = [_ask(settings, name, path, live, context) for name in names for path in paths]
     asked += [_follow(settings, name, names[0], context) for name in site.redirects(stage.paths, settings)]
     problems = [line for line, good in asked if not good]
     checks = [line for line, good in asked if good]
@@ -90,14 +90,14 @@ def smoke(stage: Stage) -> Result:
     return {"changed": False, "release": live, "checks": checks}
 
 
-def _ask(settings: Dict[str, Any], name: str, path: str, live: str, context: ssl.SSLContext) -> Tuple[str, bool]:
+def _ask(settings: Settings, name: str, path: str, live: str, context: ssl.SSLContext) -> Tuple[str, bool]:
     """Return what was asked and answered at one address, and whether that is good."""
     answer = edge.listener(settings, name, context).get(path)
     problem = verdict(answer, _identity(settings, path), live)
     return f"https://{name}{path}: {problem or f'HTTP {answer.status}'}", not problem
 
 
-def _follow(settings: Dict[str, Any], name: str, canonical: str, context: ssl.SSLContext) -> Tuple[str, bool]:
+def _follow(settings: Settings, name: str, canonical: str, context: ssl.SSLContext) -> Tuple[str, bool]:
     """Return where a name redirects to, and whether that is the same address under the canonical name."""
     path = f"{settings['ready_path']}?from={name}"
     answer = edge.listener(settings, name, context).get(path)
@@ -105,7 +105,7 @@ def _follow(settings: Dict[str, Any], name: str, canonical: str, context: ssl.SS
     return f"https://{name}{path}: {f'HTTP {answer.status} to' if good else answer} {answer.headers.get('location', '')}".rstrip(), good
 
 
-def _identity(settings: Dict[str, Any], path: str) -> str:
+def _identity(settings: Settings, path: str) -> str:
     """A key of the readiness answer cannot be looked for elsewhere; a header is on every answer."""
     identity = str(settings["identity"])
     return "none" if identity.startswith("json:") and path != settings["ready_path"] else identity

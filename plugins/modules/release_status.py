@@ -127,7 +127,8 @@ def status(stage: Stage) -> Result:
     unreached = _stage.unreached(stage.paths, live) if live else []
     drift += [f"users do not reach the live release: {problem}" for problem in unreached]
     backup = outcomes.state(stage.paths)
-    volumes = app_volumes.told(stage.paths.app, settings_of(stage.paths, live) or {}) if live else []
+    settings = settings_of(stage.paths, live) if live else None
+    volumes = app_volumes.told(stage.paths.app, settings) if settings else []
     drift += [volume["problem"] for volume in volumes if volume["problem"]]
     problems, notes = _health(stage, live) if live else (["nothing is live"], [])
     if stage.params["strict"]:

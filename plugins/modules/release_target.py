@@ -100,7 +100,7 @@ OPTIONS = {
 
 def choose(stage: Stage) -> Result:
     """Choose the target and see that it can be started."""
-    settings = stage.params["settings"]
+    settings = stage.settings
     stage.await_turn()
     with stage.steps.step("preflight"):
         live = read_route(stage.paths)

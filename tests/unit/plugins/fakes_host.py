@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.docker import LASTING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
@@ -23,7 +24,7 @@ from fakes import APP, IMAGE, Answers, FakeEdge, FakeEngine, container, digest_o
 from fakes_database import BACKUP, FakeDatabase
 
 SECRET = "s3cr3t-of-the-database"
-SETTINGS: dict[str, Any] = {
+SETTINGS: Settings = {
     "domain": "shop.lab",
     "listen": "socket",
     "port": 8000,
@@ -59,6 +60,11 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+def settings_with(**changes: Any) -> Settings:
+    """Return the settings of a release, with some of them changed."""
+    return cast(Settings, {**SETTINGS, **changes})
+
+
 def bundle(tag: str = "v1", **changes: Any) -> Bundle:
     """Return a release's content."""
     whole = Bundle(
@@ -70,7 +76,7 @@ def bundle(tag: str = "v1", **changes: Any) -> Bundle:
         environment={"LOG_LEVEL": "info"},
         secrets={"database_password": SECRET},
         secrets_as="file",
-        settings=dict(SETTINGS),
+        settings=settings_with(),
     )
     return replace(whole, **changes)
 

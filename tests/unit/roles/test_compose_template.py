@@ -12,6 +12,7 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.placeholder import placeholder
+from fakes_host import settings_with
 from rendering import trusted
 
 ROLE = Path(__file__).parents[3] / "roles" / "app_release"
@@ -39,7 +40,7 @@ def read_by_compose(directory: Path, text: str, variables: dict[str, Any]) -> di
     (paths.home / "releases").mkdir(parents=True)
     secrets = variables.get("app_secrets", {})
     secrets_as = variables.get("app_release_secrets_as", "file")
-    settings = {"user": f"{directory.stat().st_uid}:0", "listen": "socket", "memory_bytes": 0, "stop_grace_seconds": 40}
+    settings = settings_with(user=f"{directory.stat().st_uid}:0")
     migrates_with = (variables.get("app_release_migrate_env", {}), variables.get("app_release_migrate_secrets", {}))
     content = Bundle("shop", IMAGE, "v1", DIGEST, text, {"LOG_LEVEL": "info"}, secrets, secrets_as, settings, *migrates_with)
     content.write(paths, content.release("r7"))

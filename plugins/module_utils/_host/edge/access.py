@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -20,7 +21,7 @@ ACCESS_LIST = "system.posix_acl_access"
 Entry = Tuple[str, os.stat_result]
 
 
-def require_access(paths: AppPaths, release: str, title: str, settings: Dict[str, Any]) -> None:
+def require_access(paths: AppPaths, release: str, title: str, settings: Settings) -> None:
     """Check that the proxy on this host may connect to a release's socket, which exists.
 
     Raises:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Set
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 
@@ -30,7 +31,7 @@ def pause_after_switch(route: Path, seconds: float) -> None:
     time.sleep(min(max(seconds - since_switch, 0.0), seconds))
 
 
-def stop_release(app: str, release: str, settings: Optional[Dict[str, Any]] = None) -> int:
+def stop_release(app: str, release: str, settings: Optional[Settings] = None) -> int:
     """Stop what runs of a release, in-flight requests first, also when its bundle is gone.
 
     Args:
@@ -52,7 +53,7 @@ def cut_warning(cut: int, releases: Sequence[str]) -> str:
     )
 
 
-def _stop(container: Dict[str, Any], settings: Optional[Dict[str, Any]]) -> int:
+def _stop(container: Dict[str, Any], settings: Optional[Settings]) -> int:
     identifier = container["Id"]
     # What Compose made of app_release_stop_grace_seconds when the container was created.
     grace = container["Config"].get("StopTimeout") or DEFAULT_STOP_SECONDS
@@ -86,7 +87,7 @@ class Connections:
         settings: the release's.
     """
 
-    def __init__(self, container: Dict[str, Any], settings: Dict[str, Any]) -> None:
+    def __init__(self, container: Dict[str, Any], settings: Settings) -> None:
         self._pid: int = container["State"].get("Pid", 0)
         self._settings = settings
         self._socket = settings["listen"] == "socket"

@@ -19,6 +19,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe 
     verdict,
     verified_context,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import domains
 
@@ -36,12 +37,12 @@ SETTLED_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 
 
-def listener(settings: Dict[str, Any], name: str, tls: Optional[ssl.SSLContext] = None) -> Listener:
+def listener(settings: Settings, name: str, tls: Optional[ssl.SSLContext] = None) -> Listener:
     """Return the public listener as clients of one host name see it; by default whatever its certificate."""
     return Listener(address=settings["public_address"], port=int(settings["public_port"]), domain=name, tls=tls or unverified_context())
 
 
-def unreached(settings: Dict[str, Any], names: Iterable[str], release: str, seconds: float = SECONDS) -> List[str]:
+def unreached(settings: Settings, names: Iterable[str], release: str, seconds: float = SECONDS) -> List[str]:
     """Ask at each name as users do, and say what is answered where it is not the release.
 
     Args:
@@ -106,7 +107,7 @@ def links_problem() -> Optional[str]:
     return "LINKS_FOLLOWED: the proxy follows symbolic links, so one app could lead it to another's socket; run playbooks/provision.yml"
 
 
-def certificate_problem(settings: Dict[str, Any]) -> Optional[str]:
+def certificate_problem(settings: Settings) -> Optional[str]:
     """Say what is wrong, or will soon be, with the certificate that users see; None when nothing is."""
     context = verified_context(Path(settings["public_authority"]))
     # Any host name will do for a wildcard: its certificate is the same for all.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import release_number
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import domains as _domains
@@ -80,13 +81,13 @@ def other_domains(app: str, edge: Path) -> Dict[str, List[Dict[str, Any]]]:
     return {each: site.domains for each, site in sites.items() if site is not None}
 
 
-def hosts(paths: AppPaths, settings: Mapping[str, Any]) -> List[str]:
+def hosts(paths: AppPaths, settings: Settings) -> List[str]:
     """Return the host names at which users ask for the app: those of its site, which outlives a release and its settings."""
     site = read_site(paths.app)
     return _domains.served(site.domains if site else _domains.of_settings(settings))
 
 
-def redirects(paths: AppPaths, settings: Mapping[str, Any]) -> List[str]:
+def redirects(paths: AppPaths, settings: Settings) -> List[str]:
     """Return the host names that redirect to the first one of `hosts`."""
     site = read_site(paths.app)
     return _domains.redirected(site.domains if site else _domains.of_settings(settings))
@@ -104,7 +105,7 @@ def earlier_releases(paths: AppPaths, listen: str, port: int) -> Dict[str, str]:
     return {release: listens[release] for release in sorted(listens, key=release_number) if listens[release] != upstream(listen, port)}
 
 
-def unreachable(site: Site, settings: Mapping[str, Any], release: Optional[str]) -> Optional[str]:
+def unreachable(site: Site, settings: Settings, release: Optional[str]) -> Optional[str]:
     """Say why a site does not reach a release with these settings; None when it does, or does not say what it was written for.
 
     Args:
@@ -121,7 +122,7 @@ def unreachable(site: Site, settings: Mapping[str, Any], release: Optional[str])
     return f"it was written for an app on {has}, and the release listens on {wants} (app_listen, app_port)"
 
 
-def mismatch(site: Site, settings: Mapping[str, Any], maintenance: bool, release: Optional[str] = None) -> Optional[ReleaseError]:
+def mismatch(site: Site, settings: Settings, maintenance: bool, release: Optional[str] = None) -> Optional[ReleaseError]:
     """Say that a release cannot be put into service behind this site; None when it can.
 
     Args:
@@ -139,7 +140,7 @@ def mismatch(site: Site, settings: Mapping[str, Any], maintenance: bool, release
     return ReleaseError("SITE_MISMATCH", f"the proxy's site does not fit this release: {'; '.join(problems)}", PROVISION)
 
 
-def _other_names(site: Site, settings: Mapping[str, Any]) -> Optional[str]:
+def _other_names(site: Site, settings: Settings) -> Optional[str]:
     wanted = _domains.of_settings(settings)
     if site.domains == wanted:
         return None

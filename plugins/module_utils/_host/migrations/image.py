@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import List, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
 
@@ -32,7 +33,7 @@ class Image:
     directory: Path
     title: str
     reference: str
-    settings: Dict[str, Any]
+    settings: Settings
 
     def run(self, command: Sequence[str], seconds: float, merge: bool = False) -> Finished:
         """Run a command as migrations are run: with their configuration, on the app's networks.

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import EXPAND, LOCK, Migration
 
 ALEMBIC, COMMAND, NONE = "alembic", "command", "none"
@@ -27,7 +28,7 @@ _HISTORY = re.compile(
 _RUNNING = re.compile(r"^-- Running upgrade .*?-> (\S+)$", re.MULTILINE)
 
 
-def tool_of(settings: Mapping[str, Any]) -> str:
+def tool_of(settings: Settings) -> str:
     """Return what migrates: Alembic, which can be asked for its plan, any other command, or nothing."""
     if not settings["migrate"]:
         return NONE

@@ -19,6 +19,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
     write_atomically,
     write_json,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.placeholder import placeholder
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import (
@@ -56,7 +57,7 @@ class BundleRecord:
     """
 
     release: Release
-    settings: Dict[str, Any]
+    settings: Settings
     files: Dict[str, str]
 
 
@@ -86,7 +87,7 @@ class Bundle:
     environment: Dict[str, str]
     secrets: Dict[str, str]
     secrets_as: str
-    settings: Dict[str, Any]
+    settings: Settings
     migrate_environment: Dict[str, str] = field(default_factory=dict)
     migrate_secrets: Dict[str, str] = field(default_factory=dict)
 
@@ -266,7 +267,7 @@ def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[s
         (COMPOSE, _text(directory, COMPOSE), new.compose),
         (ENVIRONMENT, *_environments(_text(directory, ENVIRONMENT), new.environment)),
         ("environment of migrations", *_environments(_text(directory, f"{MIGRATE}{ENVIRONMENT}"), new.migrate_environment)),
-        ("settings", _settings_text(old.settings if old else {}), _settings_text(new.settings)),
+        ("settings", _settings_text(old.settings) if old else "", _settings_text(new.settings)),
         ("secrets", _secret_lines(old_secrets, {}), _secret_lines(new_secrets, old_secrets)),
     ]
     return [
@@ -300,7 +301,7 @@ def _environments(old_text: str, new: Dict[str, str]) -> Tuple[str, str]:
     return dotenv.render(before), dotenv.render(after)
 
 
-def _settings_text(settings: Dict[str, Any]) -> str:
+def _settings_text(settings: Settings) -> str:
     return "".join(f"{key}: {json.dumps(value)}\n" for key, value in sorted(settings.items()))
 
 

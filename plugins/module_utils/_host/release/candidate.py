@@ -13,6 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener, verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import socket_dir
@@ -252,7 +253,7 @@ def describe_exit(code: int) -> str:
     return f"{code} (killed; most often for memory: app_release_memory)" if code == 137 else str(code)
 
 
-def settings_of(paths: AppPaths, release: str) -> Optional[Dict[str, Any]]:
+def settings_of(paths: AppPaths, release: str) -> Optional[Settings]:
     """Return a release's settings, or None when its bundle is damaged or gone."""
     return Candidate(paths, release).settings if has_record(paths, release) else None
 

@@ -8,10 +8,11 @@ Free of I/O, so that it can be tested as a table.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, is_other_release, released_by
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.proc import Listening
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 
 SOCKET_IN_CONTAINER = "/run/fairlead/api.sock"
 # How long an answer that a running app does not change by itself has to stay the same.
@@ -121,7 +122,7 @@ class Tally:
         return f"{self.good} of {self.asked} answers were good"
 
 
-def reason_for(seen: Seen, settings: Dict[str, Any], release: str) -> Optional[Reason]:
+def reason_for(seen: Seen, settings: Settings, release: str) -> Optional[Reason]:
     """Return why a release will not become ready by waiting; None when it may."""
     if seen.answer.error:
         return _on_socket(seen) if settings["listen"] == "socket" else _on_port(seen, int(settings["port"]))
@@ -218,7 +219,7 @@ def _told_by(answer: Answer, release: str) -> str:
     return next((f"json:{key}" for key, value in sorted(answer.json().items()) if value == release), "")
 
 
-def _refusal(seen: Seen, settings: Dict[str, Any]) -> Optional[Reason]:
+def _refusal(seen: Seen, settings: Settings) -> Optional[Reason]:
     status, path = seen.answer.status, settings["ready_path"]
     if status in (301, 302, 303, 307, 308):
         return _redirect(seen, settings)
@@ -236,7 +237,7 @@ def _refusal(seen: Seen, settings: Dict[str, Any]) -> Optional[Reason]:
     return Reason("NOT_READY", f"{said} at {path} (HTTP {status})", _other_path(seen, path), path=True)
 
 
-def _redirect(seen: Seen, settings: Dict[str, Any]) -> Reason:
+def _redirect(seen: Seen, settings: Settings) -> Reason:
     path = settings["ready_path"]
     target = seen.answer.headers.get("location", "")[:SHOWN_LOCATION]
     what = f"redirects {path} to {target or 'nowhere'} (HTTP {seen.answer.status})"

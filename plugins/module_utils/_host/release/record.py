@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, List, Mapping, Optional
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 FORMAT = 2
@@ -96,7 +97,7 @@ class Process:
 _OF_PROCESS = tuple(one.name for one in fields(Process) if one.name != "others")
 
 
-def processes_of(settings: Mapping[str, Any]) -> Dict[str, Process]:
+def processes_of(settings: Settings) -> Dict[str, Process]:
     """Return the processes that a release's settings ask for."""
     listen = "socket" if settings["listen"] == "socket" else str(settings["port"])
     resources, stop = {"memory_bytes": int(settings["memory_bytes"])}, {"grace_seconds": int(settings["stop_grace_seconds"])}

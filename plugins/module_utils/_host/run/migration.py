@@ -11,6 +11,7 @@ from typing import Iterator, List, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Command
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.failure import migration_error_code
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
@@ -141,14 +142,14 @@ class MigrationRun:
                 time.sleep(PAUSE_SECONDS * attempt)
         return done.out.splitlines()
 
-    def _beside(self, name: str) -> List[str]:
+    def _beside(self, name: Command) -> List[str]:
         command = self._image.settings[name]
         if not command:
             return []
         with self._stage.steps.step(name.replace("_command", "")):
             return self._attempt(command, name).out.splitlines()
 
-    def _attempt(self, command: Sequence[str], name: str, merge: bool = True) -> Finished:
+    def _attempt(self, command: Sequence[str], name: Command, merge: bool = True) -> Finished:
         """Run the command of a variable in what is left of the time for all. Only a migration may fail, to be tried again."""
         try:
             done = self._image.run(command, max(self._seconds_left(), 1.0), merge=merge)
@@ -167,14 +168,14 @@ class MigrationRun:
             self._deadline = now + self._limit
         return self._deadline - now
 
-    def _ended(self, name: str, done: Finished, tries: int = 1) -> ReleaseError:
+    def _ended(self, name: Command, done: Finished, tries: int = 1) -> ReleaseError:
         output = done.out + done.err
         code = migration_error_code(output)
         how = f"failed with exit code {describe_exit(done.code)}" + (f" after {tries} tries" if tries > 1 else "")
         todo = _ADVICE[code] if code != "MIGRATION_FAILED" or name == "migrate_command" else f"mend app_release_{name}, or what it runs"
         return self._failed(code, name, how, f"{todo}; its output is below", [*output.splitlines(), *self._without_entrypoint(name)])
 
-    def _without_entrypoint(self, name: str) -> List[str]:
+    def _without_entrypoint(self, name: Command) -> List[str]:
         """Return what may be missing in the container of an image that usually starts with something else."""
         entrypoint = self._image.entrypoint
         if not entrypoint:
@@ -201,7 +202,7 @@ class MigrationRun:
         self._protect()
         return self._revision(after)
 
-    def _failed(self, code: str, name: str, how: str, todo: str, output: List[str]) -> ReleaseError:
+    def _failed(self, code: str, name: Command, how: str, todo: str, output: List[str]) -> ReleaseError:
         who = f"the migration of {self._image.title}" if name == "migrate_command" else f"app_release_{name} of {self._image.title}"
         details = output[-SHOWN_LINES:]
         invalid: Sequence[str] = ()

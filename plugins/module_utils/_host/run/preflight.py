@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import limits
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site as _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
@@ -26,7 +27,7 @@ DATA_CODES = {"postgres": "DB_UNREACHABLE", "redis": "REDIS_UNREACHABLE"}
 Findings = List[ReleaseError]
 
 
-def look(paths: AppPaths, settings: Dict[str, Any], live: Optional[Dict[str, Any]]) -> Findings:
+def look(paths: AppPaths, settings: Settings, live: Optional[Dict[str, Any]]) -> Findings:
     """Look for everything that would make a release fail later.
 
     Args:
@@ -44,7 +45,7 @@ def look(paths: AppPaths, settings: Dict[str, Any], live: Optional[Dict[str, Any
     return findings or _edge_listens(settings)
 
 
-def site(paths: AppPaths, settings: Dict[str, Any], release: Optional[str] = None) -> Findings:
+def site(paths: AppPaths, settings: Settings, release: Optional[str] = None) -> Findings:
     """Look whether the proxy's site for the app fits a release.
 
     Args:
@@ -79,7 +80,7 @@ def combined(findings: Findings) -> ReleaseError:
     )
 
 
-def disk(settings: Dict[str, Any], live_image: Optional[str]) -> Optional[ReleaseError]:
+def disk(settings: Settings, live_image: Optional[str]) -> Optional[ReleaseError]:
     """Say that the engine has no room for one more image; None when it has.
 
     Args:
@@ -111,7 +112,7 @@ def platform(image: str, platforms: List[Tuple[str, str]]) -> Optional[ReleaseEr
     )
 
 
-def warnings(settings: Dict[str, Any], controller_clock: Optional[float]) -> List[str]:
+def warnings(settings: Settings, controller_clock: Optional[float]) -> List[str]:
     """Return what does not stop a release and should be known all the same.
 
     Args:
@@ -125,7 +126,7 @@ def warnings(settings: Dict[str, Any], controller_clock: Optional[float]) -> Lis
     return [warning for warning in found if warning]
 
 
-def shallow_readiness(settings: Dict[str, Any]) -> List[str]:
+def shallow_readiness(settings: Settings) -> List[str]:
     """Return a warning where readiness is asked at a path that tells nothing of the app's database."""
     path = settings["ready_path"]
     if path != settings["live_path"]:
@@ -169,7 +170,7 @@ def _compose() -> Findings:
     return [ReleaseError("COMMAND_MISSING", "Docker's Compose plugin is not installed", "run playbooks/provision.yml")]
 
 
-def _networks(settings: Dict[str, Any]) -> Findings:
+def _networks(settings: Settings) -> Findings:
     missing = docker.missing_networks(settings["networks"])
     if not missing:
         return []
@@ -182,7 +183,7 @@ def _networks(settings: Dict[str, Any]) -> Findings:
     ]
 
 
-def _data_services(paths: AppPaths, settings: Dict[str, Any]) -> Findings:
+def _data_services(paths: AppPaths, settings: Settings) -> Findings:
     """Look at the data services that Fairlead runs here; those elsewhere are the readiness check's to judge."""
     project = f"{paths.app}-data"
     if project not in settings["networks"]:
@@ -203,7 +204,7 @@ def _data_services(paths: AppPaths, settings: Dict[str, Any]) -> Findings:
     return findings
 
 
-def _memory(settings: Dict[str, Any], live: Optional[Dict[str, Any]]) -> Findings:
+def _memory(settings: Settings, live: Optional[Dict[str, Any]]) -> Findings:
     found = re.search(r"^MemAvailable: +([0-9]+) kB$", MEMORY.read_text(encoding="ascii"), re.MULTILINE)
     if found is None:
         return []  # kernels before 3.14
@@ -214,7 +215,7 @@ def _memory(settings: Dict[str, Any], live: Optional[Dict[str, Any]]) -> Finding
     return [ReleaseError("MEMORY", f"no memory for a second release: {problem}", "free memory on this host, or give it more")]
 
 
-def _edge_listens(settings: Dict[str, Any]) -> Findings:
+def _edge_listens(settings: Settings) -> Findings:
     address = (settings["public_address"], int(settings["public_port"]))
     try:
         socket.create_connection(address, EDGE_SECONDS).close()

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Registry
@@ -63,6 +64,8 @@ class Stage:
     def __init__(self, module: AnsibleModule) -> None:
         p = module.params
         self.params: Dict[str, Any] = p
+        # Of the release to come; only the stages that begin a run are given them.
+        self.settings: Settings = p.get("settings")
         self.check_mode: bool = module.check_mode
         self.paths = AppPaths(p["app"])
         self.steps = Steps()
@@ -116,7 +119,7 @@ class Stage:
     def registry(self, image: str) -> Registry:
         """Return the registry that an image is at, with the credentials given."""
         p = self.params
-        return Registry(p["app"], image, p["registry_username"], p["registry_password"], float(p["settings"]["pull_seconds"]))
+        return Registry(p["app"], image, p["registry_username"], p["registry_password"], float(self.settings["pull_seconds"]))
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets of the release that this stage is about."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import volume_tree
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -48,7 +49,7 @@ class AppVolume:
         return f"{self.app}-{self.name}"
 
 
-def of(app: str, settings: Mapping[str, Any]) -> List[AppVolume]:
+def of(app: str, settings: Settings) -> List[AppVolume]:
     """Return the volumes of a release; releases from before there were any have none."""
     return [
         AppVolume(
@@ -63,7 +64,7 @@ def of(app: str, settings: Mapping[str, Any]) -> List[AppVolume]:
     ]
 
 
-def unmapped(declared: Iterable[str], settings: Mapping[str, Any]) -> List[str]:
+def unmapped(declared: Iterable[str], settings: Settings) -> List[str]:
     """Return the paths that an image declares as VOLUME and that nothing is mounted at.
 
     A volume at the directory above does not help: Docker would mount an anonymous one over a part of it.
@@ -83,9 +84,7 @@ def _normal(path: str) -> str:
     return posixpath.normpath(f"/{path.lstrip('/')}")
 
 
-def unmapped_problem(
-    title: str, image: str, settings: Mapping[str, Any], live: Optional[Mapping[str, Any]] = None
-) -> Optional[ReleaseError]:
+def unmapped_problem(title: str, image: str, settings: Settings, live: Optional[Mapping[str, Any]] = None) -> Optional[ReleaseError]:
     """Say which volumes of an image would be lost with each release; None when there is none.
 
     Args:
@@ -116,7 +115,7 @@ def _kept_anonymously(container: Mapping[str, Any], paths: Sequence[str]) -> Lis
     ]
 
 
-def volumes_line(settings: Mapping[str, Any], paths: Sequence[str]) -> str:
+def volumes_line(settings: Settings, paths: Sequence[str]) -> str:
     """Return the line of YAML that keeps these paths as well."""
     entries = [dict(entry) for entry in settings.get("volumes", [])]
     for path in paths:
@@ -129,7 +128,7 @@ def volumes_line(settings: Mapping[str, Any], paths: Sequence[str]) -> str:
     return f"app_volumes: [{shown}]"
 
 
-def tmpfs_line(settings: Mapping[str, Any], paths: Sequence[str]) -> str:
+def tmpfs_line(settings: Settings, paths: Sequence[str]) -> str:
     """Return the line of YAML that keeps these paths in memory, for as long as a container lives."""
     return f"app_release_tmpfs: [{', '.join([*settings.get('tmpfs', []), *paths])}]"
 
@@ -143,7 +142,7 @@ def _name_for(path: str) -> str:
     return name if name and name[0].isalpha() else "data"
 
 
-def ensure(app: str, settings: Mapping[str, Any]) -> List[AppVolume]:
+def ensure(app: str, settings: Settings) -> List[AppVolume]:
     """Have the volumes of a release on this host, empty ones owned by the app's user; return those that were made now.
 
     Raises:
@@ -203,7 +202,7 @@ def _own_if_empty(path: Path, user: str) -> None:
         os.close(handle)
 
 
-def told(app: str, settings: Mapping[str, Any]) -> List[Dict[str, Any]]:
+def told(app: str, settings: Settings) -> List[Dict[str, Any]]:
     """Return what status tells of a release's volumes: each with its size, as far as it could be counted in some seconds."""
     volumes = of(app, settings)
     return [{**_told(volume, STATUS_SECONDS / len(volumes)), "path": volume.path, "backup": volume.backup} for volume in volumes]
@@ -218,7 +217,7 @@ def _told(volume: AppVolume, seconds: float) -> Dict[str, Any]:
     return {**known, "bytes": size, "complete": complete}
 
 
-def warnings(app: str, made: Sequence[AppVolume], settings: Mapping[str, Any], live: Optional[Mapping[str, Any]]) -> List[str]:
+def warnings(app: str, made: Sequence[AppVolume], settings: Settings, live: Optional[Settings]) -> List[str]:
     """Return what should be known before a release gets its volumes.
 
     Args:
@@ -227,7 +226,7 @@ def warnings(app: str, made: Sequence[AppVolume], settings: Mapping[str, Any], l
         settings: of the release.
         live: settings of the live release; None when nothing is live.
     """
-    had, new = of(app, live or {}), of(app, settings)
+    had, new = of(app, live) if live else [], of(app, settings)
     found = [
         f"VOLUME_MISSING: the volume {volume.docker_name} was gone from this host; an empty one was made. "
         "playbooks/restore.yml brings back the last backup of it"

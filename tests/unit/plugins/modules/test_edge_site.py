@@ -11,7 +11,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site_write
 from ansible_collections.fairlead.fastapi.plugins.modules import edge_site
 from fakes import fails, service
-from fakes_host import SETTINGS, Host, tree
+from fakes_host import Host, settings_with, tree
 
 OTHER = "# Ansible managed\nother.lab {\n}\n"
 
@@ -155,12 +155,12 @@ def test_the_site_knows_the_releases_that_listen_otherwise(
     host: Host, etc: Path, proxy: Proxy, earlier: list[dict[str, Any]], wanted: dict[str, Any], found: list[dict[str, Any]]
 ) -> None:
     for number, settings in enumerate(earlier, 1):
-        host.serves(f"v{number}", settings={**SETTINGS, **settings})
+        host.serves(f"v{number}", settings=settings_with(**settings))
     assert provision(host, etc, **wanted)["earlier"] == found
     site = _site.read_site("shop", etc)
     assert site is not None
     for number, settings in enumerate(earlier, 1):
-        assert _site.unreachable(site, {**SETTINGS, **settings}, f"r{number}") is None
+        assert _site.unreachable(site, settings_with(**settings), f"r{number}") is None
 
 
 def test_password_hashes_are_in_no_diff(host: Host, etc: Path, proxy: Proxy) -> None:

@@ -6,10 +6,10 @@ import shutil
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.modules.release_finish import finish
 from fakes import IMAGE, digest_of, fails, service
-from fakes_host import SETTINGS, Host
+from fakes_host import Host, settings_with
 from fakes_proc import EDGE, Proc
 
-KEEP_ONE = {**SETTINGS, "keep": 1}
+KEEP_ONE = settings_with(keep=1)
 
 
 def switched(host: Host, *tags: str) -> None:

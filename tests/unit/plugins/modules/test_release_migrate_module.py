@@ -11,7 +11,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration
 from ansible_collections.fairlead.fastapi.plugins.modules.release_migrate import migrate
 from fakes import BUSY, fails, good
 from fakes_database import BACKUP, NEWER, migration
-from fakes_host import SECRET, SETTINGS, Host
+from fakes_host import SECRET, Host, settings_with
 
 MIGRATED = "Running upgrade 0002 -> 0003"
 DROP = Finding(1, "ALTER TABLE items DROP a", "ban-drop-column", "breaks readers", "destructive")
@@ -86,7 +86,7 @@ def test_what_takes_something_away_needs_a_word(ready_to_migrate: Host, params: 
 )
 def test_without_anything_to_lose_there_is_no_backup(host: Host, the_plan: dict[str, Any], settings: dict[str, Any]) -> None:
     host.serves("v1")
-    host.holds("run1", release=host.prepared("v2", settings={**SETTINGS, **settings}))
+    host.holds("run1", release=host.prepared("v2", settings=settings_with(**settings)))
     host.engine.alembic.history = Finished(0, NEWER, "")
     host.answers.of["r1"] = good("r1")
     assert run(host, the_plan)["backup"] is None
@@ -165,7 +165,7 @@ def test_a_tool_that_ends_well_elsewhere_has_failed(ready_to_migrate: Host) -> N
     [(True, "def", ["schema:def"]), (True, "abc", []), (False, "def", [])],
 )
 def test_of_another_tool_the_change_of_the_schema_is_recorded(host: Host, known: bool, after: str, revisions: list[str]) -> None:
-    settings = {**SETTINGS, "migrate_command": ["flyway", "migrate"], "migrate_backup": known}
+    settings = settings_with(migrate_command=["flyway", "migrate"], migrate_backup=known)
     host.serves("v1")
     host.holds("run1", release=host.prepared("v2", settings=settings))
     host.answers.of["r1"] = good("r1")
@@ -187,7 +187,7 @@ def test_of_another_tool_the_change_of_the_schema_is_recorded(host: Host, known:
 )
 def test_with_nothing_pending_only_the_commands_around_it_run(host: Host, settings: dict[str, Any], the_plan: dict[str, Any]) -> None:
     host.serves("v1")
-    host.holds("run1", release=host.prepared("v2", settings={**SETTINGS, "migrate_after_command": ["seed"], **settings}))
+    host.holds("run1", release=host.prepared("v2", settings=settings_with(migrate_after_command=["seed"], **settings)))
     host.answers.of["r1"] = good("r1")
     host.engine.told.clear()
     host.engine.alembic.runs = lambda command: None  # type: ignore[method-assign]

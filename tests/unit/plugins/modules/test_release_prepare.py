@@ -14,7 +14,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 from ansible_collections.fairlead.fastapi.plugins.modules.release_prepare import prepare
 from fakes import IMAGE, FakeRegistry, digest_of, fails, good
 from fakes_database import NEWER, migration
-from fakes_host import SECRET, SETTINGS, Host, bundle
+from fakes_host import SECRET, Host, bundle, settings_with
 
 
 def test_the_first_release_of_an_app(host: Host) -> None:
@@ -50,7 +50,7 @@ def test_the_same_again_writes_nothing(host: Host) -> None:
     [
         {"environment": {"LOG_LEVEL": "debug"}},
         {"secrets": {"database_password": "new-secret"}},
-        {"settings": {**SETTINGS, "keep": 9}},
+        {"settings": settings_with(keep=9)},
         {"compose": "services: {api: {}}\n"},
         {"tag": "v2"},
     ],
@@ -66,7 +66,7 @@ def test_a_site_that_does_not_fit_is_found_before_anything_is_begun(host: Host, 
     host.has_site()
     before = host.files()
     with fails("SITE_MISMATCH") as caught:
-        prepare(host.stage(tag="v2", settings={**SETTINGS, "listen": "tcp", "domain": "new.lab"}, check_mode=check_mode))
+        prepare(host.stage(tag="v2", settings=settings_with(listen="tcp", domain="new.lab"), check_mode=check_mode))
     assert "(app_listen, app_port)" in caught.value.what
     assert "(app_domain, app_domains)" in caught.value.what
     assert (host.files(), host.engine.told) == (before, [])
@@ -243,7 +243,7 @@ def test_an_image_that_is_there_needs_no_room(host: Host, room: Callable[[int], 
 
 @pytest.mark.parametrize(("room_for", "code"), [(2, None), (1, "DISK_SPACE")])
 def test_retention_makes_room_first(host: Host, room: Callable[[int], None], room_for: int, code: str | None) -> None:
-    settings = {**SETTINGS, "keep": 1}
+    settings = settings_with(keep=1)
     host.serves("v1", "v2", "v3", settings=settings)
     room(room_for)
     if code is None:
@@ -391,7 +391,7 @@ def test_clocks_and_certificates_are_warned_of(host: Host) -> None:
 @pytest.mark.parametrize(("ready_path", "known", "told"), [("/health", True, True), ("/health", False, False), ("/ready", True, False)])
 def test_a_ready_path_that_tells_nothing_of_the_database_is_warned_of(host: Host, ready_path: str, known: bool, told: bool) -> None:
     host.database.known = known
-    stage = host.stage("v1", settings={**SETTINGS, "ready_path": ready_path, "migrate": False})
+    stage = host.stage("v1", settings=settings_with(ready_path=ready_path, migrate=False))
     prepare(stage)
     assert any(warning.startswith("READY_IS_LIVE: ") and "app_release_ready_path" in warning for warning in stage.warnings) is told
 
@@ -412,7 +412,7 @@ def test_a_host_that_is_not_ready_is_left_alone(host: Host) -> None:
     assert host.files() == before
 
 
-KEEPS_DATA = {**SETTINGS, "volumes": [{"name": "data", "path": "/data"}], "tmpfs": ["/tmp"]}
+KEEPS_DATA = settings_with(volumes=[{"name": "data", "path": "/data"}], tmpfs=["/tmp"])
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

@@ -4,7 +4,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.modules.release_smoke import smoke
 from fakes import fails, good
-from fakes_host import SETTINGS, Host
+from fakes_host import Host, settings_with
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from fakes_host import SETTINGS, Host
     ],
 )
 def test_all_is_well(host: Host, settings: dict[str, str], replies: list[Answer], asked: list[str]) -> None:
-    host.serves("v1", settings={**SETTINGS, **settings})
+    host.serves("v1", settings=settings_with(**settings))
     host.answers.public = replies
     result = smoke(host.stage(authority=None))
     assert host.answers.asked == asked
@@ -42,7 +42,7 @@ NAMES = ({"name": "shop.lab"}, {"name": "api.lab"}, {"name": "*.shop.lab"}, {"na
 
 
 def test_each_name_is_asked_and_each_redirect_followed(host: Host) -> None:
-    host.serves("v1", settings={**SETTINGS, "docs_path": ""})  # its bundle knows nothing of the other names
+    host.serves("v1", settings=settings_with(docs_path=""))  # its bundle knows nothing of the other names
     host.has_site(*NAMES)
     host.answers.public = [good("r1")] * 4 + [Answer(308, {"location": "https://shop.lab/ready?from=www.lab"})]
     checks = smoke(host.stage(authority=None))["checks"]
@@ -54,7 +54,7 @@ def test_each_name_is_asked_and_each_redirect_followed(host: Host) -> None:
 
 @pytest.mark.parametrize("answer", [Answer(200), Answer(308, {"location": "https://shop.lab/"}), Answer(error="OSError: refused")])
 def test_a_redirect_that_leads_elsewhere_is_told(host: Host, answer: Answer) -> None:
-    host.serves("v1", settings={**SETTINGS, "docs_path": ""})
+    host.serves("v1", settings=settings_with(docs_path=""))
     host.has_site(NAMES[0], NAMES[3])
     host.answers.public = [good("r1"), good("r1"), answer]
     with fails("SMOKE_FAILED") as caught:

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.modules.release_status import status
 from fakes import BUSY, container, fails, good
-from fakes_host import SETTINGS, Host
+from fakes_host import Host, settings_with
 from fakes_proc import Proc
 
 
@@ -75,7 +75,7 @@ def test_a_health_check_that_fails_is_told(host: Host) -> None:
 
 
 def test_processes_killed_for_memory_are_told(host: Host, proc: Proc) -> None:
-    host.serves("v1", settings={**SETTINGS, "memory_bytes": 512 * MEGABYTE})
+    host.serves("v1", settings=settings_with(memory_bytes=512 * MEGABYTE))
     host.answers.direct = [good("r1")]
     proc.memory(4711, 2)
     health = status(host.stage())["health"]
@@ -160,7 +160,7 @@ def test_maintenance_is_told(host: Host) -> None:
 
 def test_each_volume_is_told_with_its_size(host: Host) -> None:
     volumes = [{"name": "data", "path": "/data", "backup": True}, {"name": "gone", "path": "/gone"}]
-    host.serves("v1", settings={**SETTINGS, "volumes": volumes})
+    host.serves("v1", settings=settings_with(volumes=volumes))
     host.answers.direct = [good("r1")]
     host.engine.create_volume("shop-data", "shop")
     (Path(host.engine.volumes["shop-data"]["Mountpoint"]) / "file").write_bytes(b"x" * 100_000)

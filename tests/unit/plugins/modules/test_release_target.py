@@ -10,7 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration
 from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
 from fakes import IMAGE, digest_of, fails, good
 from fakes_database import BACKUP, migration
-from fakes_host import SETTINGS, Host
+from fakes_host import Host, settings_with
 
 
 @pytest.mark.parametrize(("wanted", "chosen"), [("", "r2"), ("r1", "r1")])
@@ -54,10 +54,10 @@ def test_a_bundle_that_was_edited_meanwhile_is_told(host: Host) -> None:
     ],
 )
 def test_the_site_must_fit_the_release_to_go_back_to(host: Host, target: dict[str, Any], inventory: dict[str, Any], refused: bool) -> None:
-    host.serves("v1", settings={**SETTINGS, **target})
+    host.serves("v1", settings=settings_with(**target))
     host.serves("v2")
     host.has_site()
-    stage = host.stage(settings={**SETTINGS, **inventory})
+    stage = host.stage(settings=settings_with(**inventory))
     if not refused:
         assert choose(stage)["release"]["id"] == "r1"
         return
@@ -244,13 +244,13 @@ def test_a_database_that_is_not_on_record_is_not_guessed_at(host: Host, wanted: 
 
 @pytest.mark.parametrize(("known", "migrates"), [(False, True), (True, False)])
 def test_where_nothing_is_known_of_a_schema_nothing_is_asked(host: Host, known: bool, migrates: bool) -> None:
-    host.serves("v1", "v2", settings={**SETTINGS, "migrate": migrates})
+    host.serves("v1", "v2", settings=settings_with(migrate=migrates))
     host.database.revision, host.database.known = ["other"], known
     assert choose(host.stage())["downgrade"] is None
 
 
 def test_of_another_tool_the_schema_itself_is_compared(host: Host) -> None:
-    settings = {**SETTINGS, "migrate_command": ["flyway", "migrate"]}
+    settings = settings_with(migrate_command=["flyway", "migrate"])
     host.database.revision = ["schema:abc"]
     host.serves("v1", "v2", settings=settings)
     assert choose(host.stage())["downgrade"] is None

@@ -16,7 +16,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import volume_copy
 from fakes import fails
 from fakes_backup import copied, day, made, manifest
-from fakes_host import SETTINGS, Host
+from fakes_host import Host, settings_with
 
 ID = day(1)
 DATA = {"name": "data", "path": "/data", "backup": True}
@@ -25,7 +25,7 @@ DATA = {"name": "data", "path": "/data", "backup": True}
 @pytest.fixture
 def data(host: Host) -> Path:
     """The files of the live release's volume."""
-    host.serves("v1", settings={**SETTINGS, "volumes": [DATA, {"name": "cache", "path": "/cache"}]})
+    host.serves("v1", settings=settings_with(volumes=[DATA, {"name": "cache", "path": "/cache"}]))
     for name in ("data", "cache"):
         host.engine.create_volume(f"shop-{name}", "shop")
     place = Path(host.engine.volumes["shop-data"]["Mountpoint"])
@@ -87,7 +87,7 @@ def with_command(host: Host, code: int, monkeypatch: pytest.MonkeyPatch) -> list
         return Finished(code, "database is locked", "")
 
     monkeypatch.setattr(backup_volumes, "run", run)
-    host.serves("v2", settings={**SETTINGS, "volumes": [{**DATA, "before_backup": ["app", "snapshot"]}]})
+    host.serves("v2", settings=settings_with(volumes=[{**DATA, "before_backup": ["app", "snapshot"]}]))
     return ran
 
 

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.proc import Identity
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.access import denied_entry, remedy, require_access
 from fakes import FakeEngine, fails, service
-from fakes_host import SETTINGS, Host
+from fakes_host import SETTINGS, Host, settings_with
 from fakes_proc import EDGE, Proc
 
 PROXY = Identity(20001, 20001, frozenset({20001, 33}), overrides=False)
@@ -68,7 +68,7 @@ def test_a_release_is_refused_before_the_switch(listening: Host, engine: FakeEng
     engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
     proc.identity(EDGE, os.getuid() + 1, os.getgid() + 1)
     with fails("SOCKET_DENIED") as caught:
-        require_access(listening.paths, "r1", "r1 (shop:v1)", {**SETTINGS, "user": "1000:1000"})
+        require_access(listening.paths, "r1", "r1 (shop:v1)", settings_with(user="1000:1000"))
     assert f"the proxy ({os.getuid() + 1}:{os.getgid() + 1}) may not open {listening.paths.run_root}" in caught.value.what
     assert f"1000:{os.getgid() + 1}" in caught.value.todo
 

@@ -1,14 +1,15 @@
 """A release is stopped after its last request; what its limits cut is counted."""
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import Connections, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import FakeEngine, container, fails, service
-from fakes_host import SETTINGS, Host
+from fakes_host import SETTINGS, Host, settings_with
 from fakes_proc import EDGE, Proc
 
 PID = 4711
-TCP = {**SETTINGS, "listen": "tcp", "port": 8080}
+TCP = settings_with(listen="tcp", port=8080)
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,7 @@ def edge(engine: FakeEngine) -> None:
     engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
 
 
-def count(engine: FakeEngine, settings: dict[str, object]) -> int | None:
+def count(engine: FakeEngine, settings: Settings) -> int | None:
     """Count the connections to `r1`."""
     engine.present["r1"] = container("r1")
     return Connections(engine.present["r1"], settings).count()
@@ -44,7 +45,7 @@ def test_connections_to_a_port(engine: FakeEngine, proc: Proc, connected: int) -
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, TCP])
-def test_of_a_process_that_is_gone_nothing_is_known(engine: FakeEngine, proc: Proc, settings: dict[str, object]) -> None:
+def test_of_a_process_that_is_gone_nothing_is_known(engine: FakeEngine, proc: Proc, settings: Settings) -> None:
     assert count(engine, settings) is None
 
 

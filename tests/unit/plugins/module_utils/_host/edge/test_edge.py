@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import Responses
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from cryptography import x509
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fakes import FakeEngine, service
-from fakes_host import SETTINGS, Clock
+from fakes_host import Clock, settings_with
 
 # As Caddy 2.11.4 writes it with the fields that the site leaves.
 LINE = b'{"level":"info","ts":1795655274.69,"logger":"http.log.access.answers-shop","msg":"handled request","status":%d}\n'
@@ -167,11 +168,11 @@ def certificate(directory: Path, begins_days: float, ends_days: float, domain: s
 
 
 @pytest.fixture
-def shows(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+def shows(tmp_path: Path) -> Iterator[Callable[..., Settings]]:
     """Have a listener show a certificate; returns the settings to find it by."""
     threads: list[threading.Thread] = []
 
-    def prepare(begins_days: float, ends_days: float, domain: str = "shop.lab", trusted: bool = True) -> dict[str, Any]:
+    def prepare(begins_days: float, ends_days: float, domain: str = "shop.lab", trusted: bool = True) -> Settings:
         file = certificate(tmp_path, begins_days, ends_days, domain)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
@@ -187,7 +188,7 @@ def shows(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
         threads.append(threading.Thread(target=serve))
         threads[-1].start()
         authority = file if trusted else tmp_path / "none.pem"
-        return {**SETTINGS, "public_port": listening.getsockname()[1], "public_authority": str(authority)}
+        return settings_with(public_port=listening.getsockname()[1], public_authority=str(authority))
 
     yield prepare
     for thread in threads:
@@ -205,7 +206,7 @@ def shows(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
         ({"begins_days": -10, "ends_days": 80, "trusted": False}, "is not valid: self-signed certificate"),
     ],
 )
-def test_certificates(shows: Callable[..., dict[str, Any]], shown: dict[str, Any], problem: str | None) -> None:
+def test_certificates(shows: Callable[..., Settings], shown: dict[str, Any], problem: str | None) -> None:
     told = edge.certificate_problem(shows(**shown))
     if problem is None:
         assert told is None
@@ -215,7 +216,7 @@ def test_certificates(shows: Callable[..., dict[str, Any]], shown: dict[str, Any
         assert problem in told
 
 
-def test_the_listener_is_asked_whatever_its_certificate(shows: Callable[..., dict[str, Any]]) -> None:
+def test_the_listener_is_asked_whatever_its_certificate(shows: Callable[..., Settings]) -> None:
     settings = shows(begins_days=-80, ends_days=-1, domain="other.lab", trusted=False)
     answer = edge.listener(settings, "shop.lab").get("/ready")
     assert "CERTIFICATE_VERIFY_FAILED" not in answer.error
@@ -224,5 +225,5 @@ def test_the_listener_is_asked_whatever_its_certificate(shows: Callable[..., dic
 
 def test_a_certificate_that_nobody_shows() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        settings = {**SETTINGS, "public_port": free.getsockname()[1]}
+        settings = settings_with(public_port=free.getsockname()[1])
     assert edge.certificate_problem(settings) is None

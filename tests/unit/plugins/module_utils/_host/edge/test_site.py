@@ -8,7 +8,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site as _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.site import Site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.domains import normalised
-from fakes_host import SETTINGS
+from fakes_host import settings_with
 
 SHOP = normalised([{"name": "shop.lab"}])
 BOTH = normalised([{"name": "shop.lab"}, {"name": "www.shop.lab", "redirect": True}])
@@ -58,7 +58,7 @@ SOCKET, TCP = Site(SHOP, "socket", 8000, ["/health", "/ready"]), Site(SHOP, "tcp
     ],
 )
 def test_whether_a_release_fits_the_site(site: Site, settings: dict[str, Any], maintenance: bool, words: str | None) -> None:
-    found = _site.mismatch(site, {**SETTINGS, **settings}, maintenance)
+    found = _site.mismatch(site, settings_with(**settings), maintenance)
     if words is None:
         assert found is None
     else:
@@ -68,26 +68,26 @@ def test_whether_a_release_fits_the_site(site: Site, settings: dict[str, Any], m
 
 
 def test_all_that_does_not_fit_is_said_at_once() -> None:
-    settings = {**SETTINGS, "listen": "tcp", "domain": "new.lab", "ready_path": "/readyz"}
+    settings = settings_with(listen="tcp", domain="new.lab", ready_path="/readyz")
     found = _site.mismatch(SOCKET, settings, maintenance=True)
     assert found is not None
     assert found.what.count(";") == 2
 
 
 def test_an_earlier_release_has_the_names_of_its_own_time() -> None:
-    assert _site.mismatch(SOCKET, {**SETTINGS, "domain": "old.lab"}, maintenance=False, release="r1") is None
+    assert _site.mismatch(SOCKET, settings_with(domain="old.lab"), maintenance=False, release="r1") is None
 
 
 @pytest.mark.parametrize(("release", "fits"), [("r1", True), ("r2", False), (None, False)])
 def test_an_earlier_release_is_reached_as_it_listened(release: str | None, fits: bool) -> None:
     site = Site(SHOP, "socket", 8000, ["/ready"], {"r1": "9000"})
-    problem = _site.unreachable(site, {**SETTINGS, "listen": "tcp", "port": 9000}, release)
+    problem = _site.unreachable(site, settings_with(listen="tcp", port=9000), release)
     assert (problem is None) == fits
 
 
 def test_users_ask_at_the_names_of_the_site(paths: AppPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_site, "EDGE", tmp_path)
-    old = {**SETTINGS, "domain": "old.lab"}
+    old = settings_with(domain="old.lab")
     assert (_site.hosts(paths, old), _site.redirects(paths, old)) == (["old.lab"], [])
     (tmp_path / "sites").mkdir()
     _site.site_file("shop", tmp_path).write_text(Site(BOTH, "socket").record())

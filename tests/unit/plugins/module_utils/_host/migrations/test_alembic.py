@@ -9,8 +9,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import fails
+from fakes_host import SETTINGS
 
-IMAGE = Image("shop-r1", Path("/nowhere"), "r1 (shop:v1)", "shop@sha256:1", {"migrate_command": ["alembic", "upgrade", "head"]})
+IMAGE = Image("shop-r1", Path("/nowhere"), "r1 (shop:v1)", "shop@sha256:1", SETTINGS)
 FLOOD = ReleaseError(TOO_LARGE, "`docker compose …` printed more than 16 MB", "find out what prints that much")
 SILENCE = CommandTimeout("COMMAND_TIMEOUT", "`docker compose …` did not end within 60 s", "look at the engine")
 

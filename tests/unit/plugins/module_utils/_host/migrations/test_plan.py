@@ -13,7 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import fails
 from fakes_database import FIRST, NEWER, FakeDatabase, migration, told, told_sql
-from fakes_host import SETTINGS
+from fakes_host import settings_with
 
 TWO = "0002 -> 0003b (head), B\n0002 -> 0003a (head), A\n<base> -> 0002 (branchpoint), Begin\n"
 BLOCK = "-- Running upgrade {down} -> {revision}\n\nSELECT {revision};\n"
@@ -50,7 +50,7 @@ def plan(
     monkeypatch: pytest.MonkeyPatch, tool: Tool, database: FakeDatabase | None, known: Sequence[Any] = (), **settings: Any
 ) -> _plan.Plan:
     monkeypatch.setattr(docker, "compose", tool.compose)
-    image = Image("shop-r2", Path("/r2"), "r2 (shop:v2)", "shop@sha256:ab", {**SETTINGS, **settings})
+    image = Image("shop-r2", Path("/r2"), "r2 (shop:v2)", "shop@sha256:ab", settings_with(**settings))
     return _plan.make_plan(image, database, {one.revision: one for one in known})  # type: ignore[arg-type]
 
 

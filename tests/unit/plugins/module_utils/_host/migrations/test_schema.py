@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Finding
 from fakes_database import migration
+from fakes_host import settings_with
 
 LINE = "0002 -> 0003 (head), Add a color\n0001 -> 0002, Add notes\n<base> -> 0001, Begin\n"
 TWO = "0002 -> 0003b (head), B\n0002 -> 0003a (head), A\n<base> -> 0002 (branchpoint), Begin\n"
@@ -34,9 +35,9 @@ DEPENDS = "b1 (a1) -> b2 (head), Needs a1\n<base> -> b1, B\n<base> -> a1 (effect
 )
 def test_only_an_upgrade_by_alembic_can_be_planned(command: list[str], words: list[str]) -> None:
     assert schema.alembic_words(command) == words
-    tool = schema.tool_of({"migrate": True, "migrate_command": command})
+    tool = schema.tool_of(settings_with(migrate_command=command))
     assert tool == (schema.ALEMBIC if words else schema.COMMAND)
-    assert schema.tool_of({"migrate": False, "migrate_command": command}) == schema.NONE
+    assert schema.tool_of(settings_with(migrate=False, migrate_command=command)) == schema.NONE
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle as _bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PinnedImage
 from fakes import IMAGE, digest_of, fails
-from fakes_host import SECRET, SETTINGS, bundle, released, write
+from fakes_host import SECRET, SETTINGS, bundle, released, settings_with, write
 
 MIGRATORS = "s3cr3t-of-the-migrator"
 
@@ -122,7 +122,7 @@ def test_secrets_come_back_as_they_were_given(paths: AppPaths, secrets_as: str, 
         ({"secrets_as": "environment"}, False),
         ({"migrate_environment": {"DATABASE_USER": "shop_migrator"}}, False),
         ({"migrate_secrets": {"database_password": MIGRATORS}}, False),
-        ({"settings": {**SETTINGS, "keep": 1}}, False),
+        ({"settings": settings_with(keep=1)}, False),
     ],
 )
 def test_the_fingerprint_tells_what_users_would_notice(changes: dict[str, Any], same: bool) -> None:

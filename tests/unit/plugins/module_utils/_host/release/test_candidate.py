@@ -7,7 +7,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.comman
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import PROBE_INTERVAL, Candidate, remove_release
 from fakes import BUSY, container, fails, good
-from fakes_host import SETTINGS, Host
+from fakes_host import Host, settings_with
 from fakes_proc import Proc
 
 NOBODY = Answer(error="ConnectionRefusedError: [Errno 111] Connection refused")
@@ -17,7 +17,7 @@ OTHER = good("r9")
 
 def candidate(host: Host, **settings: Any) -> Candidate:
     """Return a release that was started just now."""
-    release = Candidate(host.paths, host.prepared("v1", settings={**SETTINGS, **settings}))
+    release = Candidate(host.paths, host.prepared("v1", settings=settings_with(**settings)))
     host.engine.present[release.id] = container(release.id)
     return release
 

@@ -14,7 +14,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.rea
     hint,
     reason_for,
 )
-from fakes_host import SETTINGS
+from fakes_host import settings_with
 
 NOBODY = Answer(error="ConnectionRefusedError: [Errno 111] Connection refused")
 TCP = {"listen": "tcp", "port": 8000}
@@ -25,7 +25,7 @@ def tcp(port: int, address: str = "0.0.0.0") -> Listening:
 
 
 def reason(settings: dict[str, Any], *seen: Any, **more: Any) -> Reason | None:
-    return reason_for(Seen(*seen, **more), {**SETTINGS, **settings}, "r7")
+    return reason_for(Seen(*seen, **more), settings_with(**settings), "r7")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_path_that_answers_is_proposed() -> None:
     ],
 )
 def test_what_may_change_by_itself_is_waited_for(settings: dict[str, Any], seen: Seen) -> None:
-    assert reason_for(seen, {**SETTINGS, **settings}, "r7") is None
+    assert reason_for(seen, settings_with(**settings), "r7") is None
 
 
 SURE, UNSURE = Reason("A", "a", "", sure=True), Reason("B", "b", "", sure=False)

@@ -17,7 +17,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.rec
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Finding, Migration
 from fakes import IMAGE, digest_of, fails
-from fakes_host import SETTINGS, bundle, released
+from fakes_host import SETTINGS, bundle, released, settings_with
 
 FINDING = {"line": 3, "statement": "DROP TABLE a", "rule": "drop", "message": "gone", "kind": "destructive"}
 SCHEMA = {
@@ -114,5 +114,5 @@ def test_a_bundles_record_that_is_none_is_told(paths: AppPaths, damaged: dict[st
 
 
 def test_the_processes_of_a_release() -> None:
-    settings = {**SETTINGS, "listen": "tcp", "port": 8080, "memory_bytes": 512}
+    settings = settings_with(listen="tcp", port=8080, memory_bytes=512)
     assert processes_of(settings) == {"api": Process(listen="8080", resources={"memory_bytes": 512}, stop={"grace_seconds": 40})}

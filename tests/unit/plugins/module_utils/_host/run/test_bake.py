@@ -10,7 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import INTERVAL, Bake
 from fakes import APP, BUSY, fails, good
-from fakes_host import SETTINGS, Host
+from fakes_host import SETTINGS, Host, settings_with
 from fakes_proc import Proc
 
 GOOD = good("r1")
@@ -177,6 +177,6 @@ def test_a_worker_killed_for_memory_is_seen_although_another_takes_its_place(hos
 )
 def test_what_is_not_wrong_yet_is_warned_of(host: Host, uses: int, health: str, told: list[str]) -> None:
     host.engine.memory = uses * MEGABYTE
-    watch = bake(host, settings={**SETTINGS, "memory_bytes": 512 * MEGABYTE})
+    watch = bake(host, settings=settings_with(memory_bytes=512 * MEGABYTE))
     host.engine.present["r1"]["State"]["Health"] = {"Status": health}
     assert [warning.partition(":")[0] for warning in watch.warnings()] == told

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
@@ -12,12 +13,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry i
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.recovery import recover
 from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
 from fakes import BUSY, fails, good, service
-from fakes_host import SETTINGS, Host
+from fakes_host import SETTINGS, Host, settings_with
 from fakes_proc import EDGE, Proc
 
 
-def settings(**volume: Any) -> dict[str, Any]:
-    return {**SETTINGS, "volumes": [{"name": "data", "path": "/data", **volume}]}
+def settings(**volume: Any) -> Settings:
+    return settings_with(volumes=[{"name": "data", "path": "/data", **volume}])
 
 
 ALONE = settings(exclusive=True)
@@ -63,7 +64,7 @@ def running(host: Host) -> list[str]:
         (ALONE, settings(), ["data"]),
         (SETTINGS, ALONE, []),
         (ALONE, SETTINGS, []),
-        (ALONE, {**SETTINGS, "volumes": [{"name": "other", "path": "/data", "exclusive": True}]}, []),
+        (ALONE, settings_with(volumes=[{"name": "other", "path": "/data", "exclusive": True}]), []),
     ],
 )
 def test_what_two_releases_cannot_both_have(host: Host, old: dict[str, Any], new: dict[str, Any], volumes: list[str]) -> None:

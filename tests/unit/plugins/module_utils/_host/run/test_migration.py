@@ -10,7 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage i
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import fails
 from fakes_database import BACKUP
-from fakes_host import SETTINGS, Host
+from fakes_host import Host, settings_with
 
 COMMAND = ["alembic", "upgrade", "head"]
 WAITED = Finished(1, "asyncpg.exceptions.LockNotAvailableError: canceling statement due to lock timeout\n", "")
@@ -25,7 +25,7 @@ class Image:
     entrypoint: ClassVar[list[str]] = []
 
     def __init__(self, host: Host, *runs: Finished | ReleaseError, seconds: float = 6.0, tool: str = "alembic", **settings: Any) -> None:
-        self.settings = {**SETTINGS, **settings}
+        self.settings = settings_with(**settings)
         self.tool = tool
         self.ran: list[list[str]] = []
         self.limits: list[float] = []

@@ -11,23 +11,24 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import FakeEdge, FakeEngine, container, fails, service
-from fakes_host import SETTINGS, tree
+from fakes_host import SETTINGS, settings_with, tree
 
 pytestmark = pytest.mark.usefixtures("memory")
 
 
 @pytest.fixture
-def settings() -> dict[str, Any]:
+def settings() -> Settings:
     """Settings that name a port at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        return {**SETTINGS, "public_port": free.getsockname()[1]}
+        return settings_with(public_port=free.getsockname()[1])
 
 
-def found(paths: AppPaths, settings: dict[str, Any]) -> dict[str, ReleaseError]:
+def found(paths: AppPaths, settings: Settings) -> dict[str, ReleaseError]:
     """Return what is found, but that nobody listens, by its code."""
     findings = {finding.code: finding for finding in preflight.look(paths, settings, None)}
     findings.pop("PROXY_DOWN", None)
@@ -36,7 +37,7 @@ def found(paths: AppPaths, settings: dict[str, Any]) -> dict[str, ReleaseError]:
 
 def test_a_host_that_has_all(paths: AppPaths, engine: FakeEngine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as edge:
-        settings = {**SETTINGS, "public_port": edge.getsockname()[1]}
+        settings = settings_with(public_port=edge.getsockname()[1])
         findings = preflight.look(paths, settings, container("r1"))
     assert findings == []
     preflight.raise_all(findings)
@@ -50,7 +51,7 @@ def test_a_host_that_has_all(paths: AppPaths, engine: FakeEngine) -> None:
         ([service("edge", "caddy", Running=False, Status="exited", ExitCode=1)], "edge-caddy-1 is exited (exit code 1)"),
     ],
 )
-def test_no_edge(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any], containers: list[dict[str, Any]], words: str) -> None:
+def test_no_edge(paths: AppPaths, engine: FakeEngine, settings: Settings, containers: list[dict[str, Any]], words: str) -> None:
     engine.projects["edge"] = containers
     with fails("PROXY_DOWN") as caught:
         preflight.raise_all(preflight.look(paths, settings, None))
@@ -61,13 +62,13 @@ def test_no_edge(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any], 
 def test_a_proxy_that_fails_at_each_start_is_down_although_its_port_is_open(paths: AppPaths, engine: FakeEngine) -> None:
     engine.projects["edge"] = [service("edge", "caddy", Restarting=True, Status="restarting", ExitCode=1)]
     with socket.create_server(("127.0.0.1", 0)) as edge:
-        (finding,) = preflight.look(paths, {**SETTINGS, "public_port": edge.getsockname()[1]}, None)
+        (finding,) = preflight.look(paths, settings_with(public_port=edge.getsockname()[1]), None)
     assert finding.code == "PROXY_DOWN"
     assert "edge-caddy-1 is restarting (exit code 1)" in finding.what
 
 
 @pytest.mark.parametrize("gone", ["home", "route"])
-def test_not_provisioned(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any], gone: str) -> None:
+def test_not_provisioned(paths: AppPaths, engine: FakeEngine, settings: Settings, gone: str) -> None:
     directory = paths.home if gone == "home" else paths.route.parent
     shutil.rmtree(directory)
     with fails("NOT_PROVISIONED") as caught:
@@ -76,7 +77,7 @@ def test_not_provisioned(paths: AppPaths, engine: FakeEngine, settings: dict[str
     assert "provision.yml" in caught.value.todo
 
 
-def test_a_network_is_missing(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any]) -> None:
+def test_a_network_is_missing(paths: AppPaths, engine: FakeEngine, settings: Settings) -> None:
     engine.networks_missing = ["shop-data"]
     assert "shop-data" in found(paths, settings)["NETWORK_MISSING"].what
 
@@ -103,11 +104,11 @@ UNHEALTHY = {"Health": {"Status": "unhealthy"}}
 )
 @pytest.mark.parametrize("here", [True, False])
 def test_data_services_that_do_not_run(
-    paths: AppPaths, engine: FakeEngine, settings: dict[str, Any], containers: list[dict[str, Any]], told: dict[str, str], here: bool
+    paths: AppPaths, engine: FakeEngine, settings: Settings, containers: list[dict[str, Any]], told: dict[str, str], here: bool
 ) -> None:
     engine.projects["shop-data"] = containers
     networks = {} if here else {"networks": ["shop"]}
-    findings = found(paths, {**settings, **networks})
+    findings = found(paths, settings_with(**{**settings, **networks}))
     assert {code: finding.what for code, finding in findings.items()} == (told if here else {})
 
 
@@ -125,7 +126,7 @@ def test_data_services_that_do_not_run(
 def test_memory_for_one_more_release(
     paths: AppPaths,
     engine: FakeEngine,
-    settings: dict[str, Any],
+    settings: Settings,
     memory: Path,
     live: dict[str, Any] | None,
     uses: int | None,
@@ -138,19 +139,19 @@ def test_memory_for_one_more_release(
     assert codes == (["PROXY_DOWN"] if enough else ["MEMORY"])
 
 
-def test_a_kernel_that_does_not_tell_its_memory(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any], memory: Path) -> None:
+def test_a_kernel_that_does_not_tell_its_memory(paths: AppPaths, engine: FakeEngine, settings: Settings, memory: Path) -> None:
     memory.write_text("MemTotal: 1 kB\n")
     assert found(paths, settings) == {}
 
 
-def test_no_engine_is_told_without_what_follows_from_it(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any]) -> None:
+def test_no_engine_is_told_without_what_follows_from_it(paths: AppPaths, engine: FakeEngine, settings: Settings) -> None:
     engine.failing["engine"] = ReleaseError("DOCKER_DOWN", "the engine does not answer", "start it")
     engine.compose_is = None
     with fails("DOCKER_DOWN"):
         preflight.raise_all(preflight.look(paths, settings, None))
 
 
-def test_several_reasons_come_in_one_message(paths: AppPaths, engine: FakeEngine, settings: dict[str, Any]) -> None:
+def test_several_reasons_come_in_one_message(paths: AppPaths, engine: FakeEngine, settings: Settings) -> None:
     engine.compose_is = None
     engine.networks_missing = ["shop", "shop-data"]
     shutil.rmtree(paths.home)
@@ -185,7 +186,7 @@ def test_disk_space(
     engine.is_engine = replace(engine.is_engine, data=Path("/srv/docker"))
     monkeypatch.setattr(os, "statvfs", statvfs)
     monkeypatch.setattr(docker, "image_size", {"shop@large": 20 * MEGABYTE}.get)
-    problem = preflight.disk({"disk_megabytes": 10}, live_image)
+    problem = preflight.disk(settings_with(disk_megabytes=10), live_image)
     assert (problem and (problem.code, problem.what)) == (why and ("DISK_SPACE", f"no room for another image in /srv/docker: {why}"))
 
 

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from fakes import FakeEngine, fails
-from fakes_host import SETTINGS
+from fakes_host import SETTINGS, settings_with
 
 DATA: dict[str, Any] = {"name": "data", "path": "/data", "backup": True}
 
 
-def settings(*volumes: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {**SETTINGS, "volumes": list(volumes), "tmpfs": ["/tmp", "/cache:size=16m"], **changes}
+def settings(*volumes: dict[str, Any], **changes: Any) -> Settings:
+    return settings_with(volumes=list(volumes), tmpfs=["/tmp", "/cache:size=16m"], **changes)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def settings(*volumes: dict[str, Any], **changes: Any) -> dict[str, Any]:
         (["/data"], SETTINGS, ["/data"]),
     ],
 )
-def test_what_an_image_declares_and_nothing_is_mounted_at(declared: list[str], told: dict[str, Any], left: list[str]) -> None:
+def test_what_an_image_declares_and_nothing_is_mounted_at(declared: list[str], told: Settings, left: list[str]) -> None:
     assert app_volumes.unmapped(declared, told) == left
 
 
@@ -52,7 +53,7 @@ def test_what_an_image_declares_and_nothing_is_mounted_at(declared: list[str], t
     ],
 )
 def test_the_line_to_write(volumes: list[dict[str, Any]], paths: list[str], line: str) -> None:
-    assert app_volumes.volumes_line({"volumes": volumes}, paths) == line
+    assert app_volumes.volumes_line(settings_with(volumes=volumes), paths) == line
 
 
 def test_the_refusal_names_both_ways_and_what_the_live_release_has_there(engine: FakeEngine) -> None:
@@ -133,7 +134,7 @@ OTHER: dict[str, Any] = {"name": "media", "path": "/data"}
     ],
 )
 def test_what_should_be_known_of_a_releases_volumes(
-    engine: FakeEngine, live: dict[str, Any] | None, new: dict[str, Any], there: bool, codes: list[str]
+    engine: FakeEngine, live: Settings | None, new: Settings, there: bool, codes: list[str]
 ) -> None:
     if there:
         app_volumes.ensure("shop", settings(DATA))
