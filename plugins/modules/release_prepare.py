@@ -119,7 +119,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, distance, is_script
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle, difference, has_record, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_diff import difference
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find, known_migrations
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route

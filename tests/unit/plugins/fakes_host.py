@@ -12,7 +12,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.docker import LASTING
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release, Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES, Entry

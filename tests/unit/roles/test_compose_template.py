@@ -10,7 +10,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import Bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.placeholder import placeholder
 from fakes_host import settings_with
 from rendering import trusted

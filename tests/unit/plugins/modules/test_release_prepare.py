@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle as _bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle_write, dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
@@ -206,7 +206,7 @@ def test_a_full_disk_while_writing_ends_the_run(host: Host, monkeypatch: pytest.
         raise ReleaseError("STATE_WRITE", "", "")
 
     with monkeypatch.context() as during, fails("STATE_WRITE"):
-        during.setattr(_bundle.Bundle, "write", full)
+        during.setattr(bundle_write.Bundle, "write", full)
         prepare(host.stage("v2"))
     assert (host.live, host.unfinished) == ("r1", False)
     assert prepare(host.stage("v2", run="run2"))["release"]["id"] == "r3"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle as _bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle_write
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_diff import difference
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PinnedImage
 from fakes import IMAGE, digest_of, fails
 from fakes_host import SECRET, SETTINGS, bundle, released, settings_with, write
@@ -92,7 +94,7 @@ def test_half_a_bundle_is_never_left(paths: AppPaths, monkeypatch: pytest.Monkey
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_bundle, "write_json", full)
+    monkeypatch.setattr(bundle_write, "write_json", full)
     with fails("STATE_WRITE") as caught:
         write(bundle(), paths, "r1")
     assert "No space left on device" in caught.value.what
@@ -151,7 +153,7 @@ def test_the_fingerprint_tells_what_users_would_notice(changes: dict[str, Any], 
 )
 def test_a_difference_never_shows_a_secret(paths: AppPaths, changes: dict[str, Any], after: dict[str, str]) -> None:
     write(bundle(), paths, "r1")
-    changed = _bundle.difference(paths, "r1", bundle(**changes))
+    changed = difference(paths, "r1", bundle(**changes))
     assert {d["after_header"].split()[-1]: d["after"] for d in changed} == after
     for hidden in (SECRET, MIGRATORS, "n3w-value", "t0ken-value"):
         assert hidden not in str(changed)
@@ -177,12 +179,12 @@ def test_a_difference_shows_no_credential_in_an_environment(
     was: dict[str, Any] = {kind: old}
     is_to_be: dict[str, Any] = {kind: new}
     write(bundle(**was), paths, "r1")
-    (changed,) = _bundle.difference(paths, "r1", bundle(**is_to_be))
+    (changed,) = difference(paths, "r1", bundle(**is_to_be))
     assert (changed["before"], changed["after"]) == (before, after)
 
 
 def test_the_first_release_differs_from_nothing(paths: AppPaths) -> None:
-    changed = _bundle.difference(paths, None, bundle())
+    changed = difference(paths, None, bundle())
     assert [d["after_header"].split()[-1] for d in changed] == [
         "image",
         "compose.yaml",
