@@ -18,9 +18,7 @@ FOREIGN = {
     "app_image": "registry.lab:5000/foreign/api",
     "app_release_secrets_as": "environment",
     "app_secrets": {"DATABASE_URL": "postgresql://story:{{ vault_database_password }}@postgres:5432/story"},
-    "app_release_migrate_secrets": {
-        "DATABASE_URL": "postgresql://story_migrator:{{ vault_migrator_password }}@postgres:5432/story"
-    },
+    "app_release_migrate_secrets": {"DATABASE_URL": "postgresql://story_migrator:{{ vault_migrator_password }}@postgres:5432/story"},
     "app_release_migrate_command": ["sh", "scripts/prestart.sh"],
 }
 
