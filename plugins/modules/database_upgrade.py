@@ -93,6 +93,7 @@ code:
 import contextlib
 from typing import Any, Dict
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import versions as _versions
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume as _volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import Role, Wanted
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
@@ -132,7 +133,7 @@ def copy(stage: Stage) -> Result:
         raise ReleaseError("UPGRADE_FAILED", f"there is no image {p['image']} or no data on this host", "run playbooks/provision.yml first")
     settings = {str(name): str(value) for name, value in p["settings"].items()}
     wanted = Wanted(Role(p["migrator"], p["migrator_password"]), Role(p["user"], p["user_password"]), settings)
-    move = _upgrade.Move(stage.paths, old, _volume.chosen(stage.paths.app, image, old), image)
+    move = _upgrade.Move(stage.paths, old, _versions.chosen(stage.paths.app, image, old), image)
     manifest = _upgrade.copy(move, stage.steps, wanted)
     stage.warnings += [f"LEFT_OUT: {line}" for step in stage.steps.done for line in step.get("left_out", ())]
     return {"changed": True, "backup": manifest.id, "tables": len(manifest.tables), "rows": manifest.rows}

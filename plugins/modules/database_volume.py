@@ -93,7 +93,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import versions, volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
 
 
@@ -109,23 +109,23 @@ def work(paths: AppPaths, name: str, upgrade: bool, check_mode: bool, warnings: 
     image = None if bare else volume.find_image(name)
     fetched = image is None
     if image is None and check_mode:
-        image, owner = volume.guessed_image(name, current), volume.guessed_owner(name)
+        image, owner = versions.guessed_image(name, current), versions.guessed_owner(name)
         warnings.append(f"{name} is not on this host yet, and is taken for PostgreSQL {image.major}")
     else:
         image = image or volume.pull(name)
-        owner = volume.owner_of(name, volume.USER)
+        owner = volume.owner_of(name, versions.USER)
     begun = volume.begun(paths)
     if upgrade and current is not None:
-        volume.refuse_downgrade(image, current)
+        versions.refuse_downgrade(image, current)
     if not upgrade:
-        volume.refuse_other_major(image, current)
-        volume.refuse_other_owner(image, owner, current)
+        versions.refuse_other_major(image, current)
+        versions.refuse_other_owner(image, owner, current)
         if begun:
-            warnings.append(f"an upgrade of PostgreSQL was begun at {begun['at']} and not ended: run {volume.PLAYBOOK} again")
+            warnings.append(f"an upgrade of PostgreSQL was begun at {begun['at']} and not ended: run {versions.PLAYBOOK} again")
     return {
         "changed": fetched,
         "major": image.major,
-        "volume": volume.chosen(paths.app, image, current),
+        "volume": versions.chosen(paths.app, image, current),
         "mount": image.mount,
         "data": image.data,
         "owner": owner,

@@ -59,7 +59,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import versions, volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
@@ -71,7 +71,7 @@ def work(image: str, user: str, check_mode: bool) -> Dict[str, Any]:
     """
     present = shutil.which("docker") is not None and docker.has_image(image)
     if not present and check_mode:
-        return {"changed": True, "owner": volume.DEBIANS_OWNER}
+        return {"changed": True, "owner": versions.DEBIANS_OWNER}
     if not present:
         volume.fetch(image, f"data_services_{user}_image")
     return {"changed": not present, "owner": volume.owner_of(image, user)}

@@ -24,10 +24,11 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.comman
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, write_atomically, write_json
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy, dump, roles, volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy, dump, roles, versions, volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import SERVICE, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import identifier, literal
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.volume import Image, Volume, begun, record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.versions import Image, Volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.volume import begun, record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 KIND = "upgrade"
@@ -206,7 +207,7 @@ def _refuse_small_disk(move: Move, database: Database) -> None:
 
 def _start(move: Move, old: Database) -> Database:
     """Start a server on the new volume that nobody can reach but by its socket."""
-    owner = volume.owner_of(move.image.name, volume.USER)
+    owner = volume.owner_of(move.image.name, versions.USER)
     secret = _lend_password(move.paths, owner)
     environment = {"POSTGRES_DB": old.name, "POSTGRES_USER": old.user, "POSTGRES_PASSWORD_FILE": PASSWORD, "PGDATA": move.image.data}
     mounts = (f"type=volume,source={move.new},target={move.image.mount}", f"type=bind,source={secret},target={PASSWORD},readonly")

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import versions as _versions
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume as _volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.volume import Image, Volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.versions import Image, Volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 DATA = "/var/lib/postgresql/data"
@@ -29,13 +30,13 @@ def config(major: str, data: str, *volumes: str) -> dict[str, Any]:
     ],
 )
 def test_an_image_says_where_its_volume_belongs(told: dict[str, Any], major: int, mount: str, data: str) -> None:
-    assert _volume.read_image("x", told) == Image("x", major, mount, data)
+    assert _versions.read_image("x", told) == Image("x", major, mount, data)
 
 
 @pytest.mark.parametrize("told", [{"Env": None}, {"Env": ["PG_MAJOR=17"]}, {"Env": [f"PGDATA={DATA}", "PG_MAJOR="]}])
 def test_an_image_that_does_not_say_it_is_refused(told: dict[str, Any]) -> None:
     with pytest.raises(ReleaseError, match="PG_MAJOR") as caught:
-        _volume.read_image("mine:1", told)
+        _versions.read_image("mine:1", told)
     assert caught.value.code == "CONFIG"
 
 
@@ -54,7 +55,7 @@ def test_an_image_that_does_not_say_it_is_refused(told: dict[str, Any]) -> None:
     ],
 )
 def test_an_image_that_is_not_here_yet_is_what_its_tag_says(name: str, current: Volume | None, major: int, data: str) -> None:
-    guessed = _volume.guessed_image(name, current)
+    guessed = _versions.guessed_image(name, current)
     assert (guessed.major, guessed.data) == (major, data)
 
 
@@ -69,12 +70,12 @@ def test_an_image_that_is_not_here_yet_is_what_its_tag_says(name: str, current: 
     ],
 )
 def test_each_major_has_a_volume_and_another_one_is_refused(image: Image, current: Volume | None, volume: str, words: str) -> None:
-    assert _volume.chosen("shop", image, current) == volume
+    assert _versions.chosen("shop", image, current) == volume
     if not words:
-        _volume.refuse_other_major(image, current)
+        _versions.refuse_other_major(image, current)
         return
     with pytest.raises(ReleaseError) as caught:
-        _volume.refuse_other_major(image, current)
+        _versions.refuse_other_major(image, current)
     assert caught.value.code == "PG_MAJOR_UPGRADE"
     assert words in caught.value.todo
     assert "15" in caught.value.what and "17" in caught.value.what
@@ -141,10 +142,10 @@ ON_ALPINE = Volume("shop-data_postgres-17", 17, "70:70")
 )
 def test_data_of_another_user_is_refused(image: Image, owner: str, current: Volume | None, refused: bool) -> None:
     if not refused:
-        _volume.refuse_other_owner(image, owner, current)
+        _versions.refuse_other_owner(image, owner, current)
         return
     with pytest.raises(ReleaseError, match="nothing was changed") as caught:
-        _volume.refuse_other_owner(image, owner, current)
+        _versions.refuse_other_owner(image, owner, current)
     assert "data_services_postgres_image" in caught.value.todo
 
 

@@ -13,7 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import dump, volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import Role, Wanted
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.volume import Image, Volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.versions import Image, Volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import upgrade
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.upgrade import Move
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
