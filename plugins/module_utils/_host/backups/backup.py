@@ -22,7 +22,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import NOT_STARTED, Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.connection import NOT_STARTED
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError

@@ -18,7 +18,8 @@ from typing import IO, Dict, Iterator, List, Mapping, Optional, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import PSQL, Database, described
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.connection import PSQL
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 BEGIN_SECONDS = 60.0

@@ -21,7 +21,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import DESK, Database, find_database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.connection import DESK
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database_copy import SECONDS, create, exists
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.dump import failed, restore_dump
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import identifier, literal

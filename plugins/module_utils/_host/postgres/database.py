@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import select
 import subprocess
@@ -15,38 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished, environment, run
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import version_table as _version_table
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.connection import PSQL, QUESTION_SECONDS, Connection
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import literal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.postgres import ELSEWHERE, READER
 
 SERVICE = "postgres"
 MIGRATOR_LABEL = "fairlead.migrator"
-QUESTION_SECONDS = 10.0
 SCHEMA_SECONDS = 60.0
-# A program that was left alone, because who asked was killed, ends by itself after this.
-LONGEST_SECONDS = 6 * 3600
 # Time for a session to be gone after it was ended.
 SESSION_SECONDS = 5.0
 POLL_SECONDS = 0.1
-# Docker's exit code for a program that it could not start, and then its words are on standard output. Under load that passes:
-# https://github.com/opencontainers/runc/issues/1884
-NOT_STARTED = 126
-START_TRIES = 3
-START_PAUSE_SECONDS = 0.5
-# All sessions of this collection are named so; those of migrations never are.
-SESSION_NAME = "fairlead "
 # Locks of this kind belong to one database; any number that others do not use will do.
 MIGRATION_LOCK = int.from_bytes(hashlib.sha256(b"fairlead.fastapi migration").digest()[:8], "big", signed=True)
-# Questions about the server itself are asked in this database, where neither the app nor its migrations can be.
-DESK = "postgres"
-# Whatever a database's owner has set for sessions in it: names mean PostgreSQL's own functions and operators, quotes are quotes.
-ADMIN_OPTIONS = "-c search_path=pg_catalog -c standard_conforming_strings=on"
-# Rows as CSV on standard output; the first error ends it.
-PSQL = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1")
 _OURS = "nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_%'"
 
 _LOOK = """
@@ -104,82 +86,8 @@ class State:
 
 
 @dataclass(frozen=True)
-class Database:
-    """How the app's database is reached from this host.
-
-    Args:
-        app: the app's name.
-        name: of the database.
-        user: the superuser of the PostgreSQL that runs here; the schema's owner elsewhere.
-        migrator: role that migrations log in as; None where they have none of their own.
-        title: where it is, for messages.
-        container: of the PostgreSQL that runs here; None when it is elsewhere.
-        image: to take the client programs from when it is elsewhere.
-    """
-
-    app: str
-    name: str
-    user: str
-    migrator: Optional[str]
-    title: str
-    container: Optional[str] = None
-    image: Optional[str] = None
-
-    @property
-    def shown(self) -> str:
-        """Which database it is, and where, for messages."""
-        return f"{self.name} at {self.title}"
-
-    @property
-    def owner(self) -> str:
-        """The role that owns the schema. Whatever the app or a migration made is read and restored as this role, never as a superuser."""
-        return self.user if self.container is None or self.migrator is None else self.migrator
-
-    def command(
-        self,
-        program: str,
-        *arguments: str,
-        database: Optional[str] = None,
-        purpose: str = "question",
-        seconds: float = LONGEST_SECONDS,
-        admin: bool = False,
-        whole: bool = False,
-    ) -> List[str]:
-        """Return the argument list that runs a program of PostgreSQL; standard input and output are the program's own.
-
-        Args:
-            program: ``psql``, ``pg_dump``, ``pg_restore`` …
-            arguments: its options, without any about the connection.
-            database: another one than the app's.
-            purpose: what its session is called, after `SESSION_NAME`.
-            seconds: after which it is ended, also when nobody waits for it any more.
-            admin: as the superuser where the server runs here; then in `DESK`, unless another database is named.
-            whole: as the role that sees all rows of the owner's tables, where the server runs here.
-        """
-        name = database or (DESK if admin and self.container else self.name)
-        named = [] if "--list" in arguments else [f"--dbname=dbname={_quoted(name)}"]
-        words = ["timeout", "-k", "5", f"{seconds:g}", program, *named, *arguments]
-        session = ["--env", f"PGAPPNAME={SESSION_NAME}{purpose}"]
-        if self.container is not None:
-            user = self.user if admin else READER if whole else self.owner
-            role = ["--env", f"PGUSER={user}", *(["--env", f"PGOPTIONS={ADMIN_OPTIONS}"] if admin else [])]
-            return ["docker", "exec", "--interactive", *role, *session, self.container, *words]
-        files = f"type=bind,source={AppPaths(self.app).database},target={ELSEWHERE},readonly"
-        confined = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=0:0", "--memory=512m")
-        service = ("--env", f"PGSERVICEFILE={ELSEWHERE}/service.conf", "--env", "PGSERVICE=fairlead")
-        return [
-            *("docker", "run", "--rm", "--interactive", "--network", self.app, *confined, "--mount", files, *service, *session),
-            *("--entrypoint", words[0], str(self.image), *words[1:]),
-        ]
-
-    def query(self, sql: str, seconds: float = QUESTION_SECONDS, database: Optional[str] = None, admin: bool = False) -> List[List[str]]:
-        """Run SQL, or a script for psql, and return the rows of its answers; `admin` as in `command`.
-
-        Raises:
-            ReleaseError: DB_UNREACHABLE, or DB_QUERY_FAILED with the server's words.
-        """
-        answer = self._ask(self.command("psql", *PSQL, database=database, seconds=seconds, admin=admin), seconds, sql)
-        return list(csv.reader(io.StringIO(answer)))
+class Database(Connection):
+    """The app's database: what it is like, and who migrates it."""
 
     def look(self, version_table: str = _version_table.DEFAULT) -> State:
         """Ask what the database is like now.
@@ -256,9 +164,9 @@ class Database:
                 ready, _, _ = select.select([session.stdout], [], [], QUESTION_SECONDS)
                 answer = session.stdout.readline().decode().strip() if ready else ""
                 if not answer:
-                    raise self._unreachable("it did not answer when the lock for migrations was asked for")
+                    raise self.unreachable("it did not answer when the lock for migrations was asked for")
                 if answer not in ("t", "f"):
-                    raise self._unreachable(answer)
+                    raise self.unreachable(answer)
                 if answer == "f":
                     raise ReleaseError(
                         "MIGRATION_BUSY",
@@ -277,41 +185,6 @@ class Database:
             ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
         """
         return self.query(_MIGRATING.format(lock=MIGRATION_LOCK), admin=True)[0][0] != "0"
-
-    def _ask(self, command: Sequence[str], seconds: float, stdin: str = "") -> str:
-        """Return what a program of PostgreSQL prints.
-
-        Raises:
-            ReleaseError: DB_UNREACHABLE or DB_QUERY_FAILED.
-        """
-        try:
-            done = run(command, seconds + 10, stdin=stdin)
-            for _ in range(START_TRIES - 1):
-                if done.code != NOT_STARTED:
-                    break
-                time.sleep(START_PAUSE_SECONDS)
-                done = run(command, seconds + 10, stdin=stdin)
-        except CommandTimeout as error:
-            raise self._unreachable(f"it did not answer within {seconds:g} s") from error
-        if done.code:
-            raise self._failed(done)
-        return done.out
-
-    def _failed(self, done: Finished) -> ReleaseError:
-        # psql's own exit code for a lost connection; the rest is of Docker: no such container or image.
-        words = (done.out if done.code == NOT_STARTED else done.err).strip().splitlines()[-5:]
-        if done.code in (2, 124, 125, NOT_STARTED, 127, 137) or any("Error response from daemon" in word for word in words):
-            return self._unreachable("; ".join(words) or f"exit code {done.code}")
-        return ReleaseError("DB_QUERY_FAILED", f"{self.title} refused a question about {self.name}", "as its words say", words)
-
-    def _unreachable(self, why: str) -> ReleaseError:
-        return ReleaseError(
-            "DB_UNREACHABLE",
-            f"the database {self.name} at {self.title} cannot be asked: {why}",
-            "see that it runs and can be reached from this host"
-            if self.container is None
-            else f"look at docker logs {self.title}, then: docker compose --project-name {self.app}-data start",
-        )
 
 
 def find_database(paths: AppPaths) -> Optional[Database]:
@@ -339,11 +212,6 @@ def _bundled(paths: AppPaths) -> Optional[Database]:
                 raise ReleaseError("DB_UNREACHABLE", what, "run playbooks/provision.yml")
             return Database(paths.app, name, user, labels[MIGRATOR_LABEL], title, container=container["Id"])
     return None
-
-
-def _quoted(value: str) -> str:
-    """Return a value as connection strings want it."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def described(revision: Sequence[str]) -> str:

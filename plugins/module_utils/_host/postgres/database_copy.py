@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import DESK, Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.connection import DESK
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import identifier, literal
 
 SECONDS = 120.0

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import connection as _connection
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database as _database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -37,7 +38,7 @@ def says(monkeypatch: pytest.MonkeyPatch) -> Says:
                 raise result
             return result
 
-        monkeypatch.setattr(_database, "run", run)
+        monkeypatch.setattr(_connection, "run", run)
         return given
 
     return prepare
@@ -147,18 +148,18 @@ UNSTARTED = Finished(126, "OCI runtime exec failed: adding pid 7 to cgroups: inv
 def test_a_program_that_docker_did_not_start_is_started_again(
     says: Says, monkeypatch: pytest.MonkeyPatch, clock: Clock, failures: int
 ) -> None:
-    monkeypatch.setattr(_database, "time", clock)
+    monkeypatch.setattr(_connection, "time", clock)
     given = says(*[UNSTARTED] * failures, Finished(0, "1\n", ""))
     began = clock.now
-    if failures < _database.START_TRIES:
+    if failures < _connection.START_TRIES:
         assert HERE.query("SELECT 1") == [["1"]]
         assert [stdin for _, stdin in given] == ["SELECT 1"] * (failures + 1)
-        assert clock.now - began == failures * _database.START_PAUSE_SECONDS
+        assert clock.now - began == failures * _connection.START_PAUSE_SECONDS
         return
     with fails("DB_UNREACHABLE") as caught:
         HERE.query("SELECT 1")
     assert "adding pid 7 to cgroups" in caught.value.what, "Docker says why on standard output"
-    assert len(given) == _database.START_TRIES
+    assert len(given) == _connection.START_TRIES
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_sessions_of_migrations_are_ended(
         given.append(stdin)
         return Finished(0, "" if "terminate" in stdin else left.pop(0) if len(left) > 1 else left[0], "")
 
-    monkeypatch.setattr(_database, "run", run)
+    monkeypatch.setattr(_connection, "run", run)
     began = clock.now
     assert HERE.end_migrations() == told
     assert all("usename = 'shop_migrator'" in sql and "NOT LIKE 'fairlead %'" in sql for sql in given), "nobody else's are ended"
