@@ -46,14 +46,14 @@ serving:
   type: str
 """
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, lookup
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
 
 
 def back_up(stage: Stage) -> Result:
     """Make a backup by hand."""
     with stage.lock():
-        database = restore.database_of(stage.paths)
+        database = lookup.database_of(stage.paths)
         if stage.check_mode:
             return {"changed": True, "backup": None}
         with stage.steps.step("backup") as step:

@@ -74,7 +74,7 @@ serving:
 
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import drill as _drill
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import lookup
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -107,8 +107,8 @@ def _said(proof: _drill.Proof) -> str:
 
 def _look(stage: Stage) -> Result:
     try:
-        restore.database_of(stage.paths)
-        manifest = restore.obtain(stage.paths, stage.params["backup"], fetch=False)
+        lookup.database_of(stage.paths)
+        manifest = lookup.obtain(stage.paths, stage.params["backup"], fetch=False)
     except ReleaseError as error:
         raise _drill.failed(error) from error
     return {"changed": False, "backup": manifest.id, "message": f"backup {manifest.id} would be restored and compared"}

@@ -124,7 +124,7 @@ import re
 import time
 from typing import List, Optional, Tuple
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, store, volume_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, lookup, store, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
@@ -148,15 +148,15 @@ def restore(stage: Stage) -> Result:
     into = stage.params["into"]
     with stage.lock():
         started = time.monotonic()
-        database = _restore.database_of(stage.paths)
+        database = lookup.database_of(stage.paths)
         if into:
             _check_name(database, into)
         with stage.steps.step("check"):
             wanted, installation = stage.params["backup"], stage.params["installation"]
-            manifest = _restore.obtain(stage.paths, wanted, not stage.check_mode, installation)
+            manifest = lookup.obtain(stage.paths, wanted, not stage.check_mode, installation)
         if stage.check_mode:
             return {"changed": True, "backup": manifest.id, "message": [f"backup {manifest.id} would be restored"]}
-        _restore.require_fitting(database, manifest)
+        lookup.require_fitting(database, manifest)
         if database is not None:
             _restore.require_space(database, manifest)
         if not into and manifest.volumes:

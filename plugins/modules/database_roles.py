@@ -90,7 +90,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import roles
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import roles, roles_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
 
@@ -113,15 +113,15 @@ def needed(database: Database, params: Dict[str, Any]) -> List[roles.Statement]:
     """
     settings = {str(name): str(value) for name, value in params["settings"].items()}
     if database.container is None:
-        own = dict(row[1].split("=", 1) for row in database.query(roles.OWN_SETTINGS))
+        own = dict(row[1].split("=", 1) for row in database.query(roles_state.OWN_SETTINGS))
         return roles.settings_changes(own, settings)
     missing = [name for name in ROLES if not params[name]]
     if missing:
         raise ReleaseError("CONFIG", f"not given: {', '.join(missing)}", "the database runs here, so its roles are made here")
     migrator = roles.Role(params["migrator"], params["migrator_password"])
     wanted = roles.Wanted(migrator, roles.Role(params["user"], params["user_password"]), settings, params["version_table"])
-    rows = database.query(roles.question(wanted.migrator.name, wanted.user.name), SECONDS, database.name, admin=True)
-    return roles.changes(roles.state(rows), wanted)
+    rows = database.query(roles_state.question(wanted.migrator.name, wanted.user.name), SECONDS, database.name, admin=True)
+    return roles.changes(roles_state.state(rows), wanted)
 
 
 def work(paths: AppPaths, params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:

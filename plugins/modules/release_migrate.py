@@ -87,6 +87,7 @@ from typing import Any, Dict, List, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import distance as _distance
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described, find_database
@@ -154,7 +155,7 @@ def _gate(plan: Plan, allowed: bool) -> None:
         "CONTRACT_BLOCKED",
         f"{len(contract)} of {len(plan.pending)} pending migrations take something away that the live release may still use",
         "deploy a release that no longer uses it first; then this one with -e allow_contract=true",
-        _schema.gate_lines(contract),
+        _distance.gate_lines(contract),
     )
 
 

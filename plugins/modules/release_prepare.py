@@ -114,9 +114,10 @@ from typing import Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Remote
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.distance import distance
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan, make_plan
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, distance, is_script
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, is_script
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record

@@ -113,7 +113,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.bake import unhealthy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import APP_OPTION, Result, Stage, brief, main
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import volume_status
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
@@ -128,7 +128,7 @@ def status(stage: Stage) -> Result:
     drift += [f"users do not reach the live release: {problem}" for problem in unreached]
     backup = outcomes.state(stage.paths)
     settings = settings_of(stage.paths, live) if live else None
-    volumes = app_volumes.told(stage.paths.app, settings) if settings else []
+    volumes = volume_status.told(stage.paths.app, settings) if settings else []
     drift += [volume["problem"] for volume in volumes if volume["problem"]]
     problems, notes = _health(stage, live) if live else (["nothing is live"], [])
     if stage.params["strict"]:

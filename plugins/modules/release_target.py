@@ -77,7 +77,7 @@ import contextlib
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import distance, schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import rotation
@@ -185,7 +185,7 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Release) -> Optional[Dict[s
         return None
     revision = _revision(image, database)
     heads = target.heads
-    way = schema.distance(known_migrations(ledger.releases), heads, revision)
+    way = distance.distance(known_migrations(ledger.releases), heads, revision)
     if way.harmless:
         return None
     by = None
@@ -198,7 +198,7 @@ def _downgrade(stage: Stage, ledger: Ledger, target: Release) -> Optional[Dict[s
         "ROLLBACK_SCHEMA",
         f"{target.title} was made for {described(heads)}, the database is at {described(revision)}: {why}",
         "choose one: " + "; ".join(_ways_out(ledger, target, way, by)),
-        schema.gate_lines(way.crossed),
+        distance.gate_lines(way.crossed),
     )
 
 
@@ -220,7 +220,7 @@ def _is_for(stage: Stage, release: Release, revision: List[str]) -> bool:
     return bool(release.heads) and sorted(release.heads) == sorted(revision) and has_record(stage.paths, release.id)
 
 
-def _ways_out(ledger: Ledger, target: Release, way: schema.Distance, by: Optional[str]) -> List[str]:
+def _ways_out(ledger: Ledger, target: Release, way: distance.Distance, by: Optional[str]) -> List[str]:
     first = way.crossed[-1].revision if way.crossed else None
     backups = [
         release.schema.backup

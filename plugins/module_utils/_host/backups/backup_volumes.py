@@ -23,7 +23,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes, volume_copy, volume_tree
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes, volume_copy, volume_read, volume_tree
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes.app_volumes import AppVolume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -76,7 +76,7 @@ def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> VolumeCopy:
         _require_space(paths.backups, top, volume)
         _prepare(paths, volume)
         found = volume_copy.pack(top, partial)
-        read = volume_copy.read(partial)
+        read = volume_read.read(partial)
         if read.checksum != found.checksum:
             raise ReleaseError("BACKUP_FAILED", "its copy does not hold what was read", "look at the disk: dmesg")
     except ReleaseError as error:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import outcomes, restore, volume_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import lookup, outcomes, restore, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -70,9 +70,9 @@ def failed(error: ReleaseError) -> ReleaseError:
 
 def _prove(paths: AppPaths, wanted: str) -> Proof:
     started = time.monotonic()
-    database = restore.database_of(paths)
-    manifest = restore.obtain(paths, wanted)
-    restore.require_fitting(database, manifest)
+    database = lookup.database_of(paths)
+    manifest = lookup.obtain(paths, wanted)
+    lookup.require_fitting(database, manifest)
     left_out: List[str] = []
     if database is not None:
         restore.require_space(database, manifest)

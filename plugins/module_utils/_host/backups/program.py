@@ -13,7 +13,14 @@ import json
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, drill, outcomes, restore, store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import (
+    backup,
+    backup_volumes,
+    drill,
+    lookup,
+    outcomes,
+    store,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.offsite import Offsite
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
@@ -58,7 +65,7 @@ def _attempt(told: Dict[str, Any], work: Callable[[], Any]) -> Any:
 
 def _take(paths: AppPaths) -> Manifest:
     try:
-        database = restore.database_of(paths)
+        database = lookup.database_of(paths)
     except ReleaseError as error:
         outcomes.record(paths, store.SCHEDULED, error)
         raise

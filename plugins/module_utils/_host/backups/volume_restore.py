@@ -27,7 +27,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes, volume_copy
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes, volume_copy, volume_read
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes.app_volumes import AppVolume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -85,7 +85,7 @@ def prove(paths: AppPaths, manifest: Manifest) -> None:
 def _extract(paths: AppPaths, manifest: Manifest, copied: VolumeCopy, into: Path) -> None:
     archive = volume_archive(paths, manifest.id, copied.name)
     try:
-        found = volume_copy.read(archive, into)
+        found = volume_read.read(archive, into)
     except OSError as error:
         raise _failed(f"the copy of the volume {copied.name} could not be extracted: {error}") from error
     if found.checksum != copied.content or volume_copy.survey(into).checksum != copied.content:

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import engine_settings
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import ENGINES, Container, Found
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 # Health checks have `start_interval`, which came with engine 25 (API 1.44) and which Compose passes on since 2.24.
 ENGINE_SINCE = (25, 0)
 COMPOSE_SINCE = (2, 24)
-ENGINES = ("docker-ce", "docker-ee", "moby-engine", "docker.io")
 # For each product, the packages that may hold what belongs to the engine.
 COMPOSE = {"docker.io": ("docker-compose", "docker-compose-v2"), "docker-ce": ("docker-compose-plugin",)}
 CLI = {"docker.io": ("docker-cli",), "docker-ce": ("docker-ce-cli",)}
@@ -24,68 +24,6 @@ PRODUCTS = frozenset(
 )
 HOWTO = "install Docker's own packages (https://docs.docker.com/engine/install) and run this again: an engine that is there is kept"
 RESTART = "-e docker_engine_restart_others=true"
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container on the host.
-
-    Args:
-        name: its name.
-        ours: whether this collection started it.
-        running: whether it runs.
-    """
-
-    name: str
-    ours: bool
-    running: bool
-
-
-@dataclass(frozen=True)
-class Found:
-    """What is on the host.
-
-    Args:
-        packages: version of each installed package.
-        offered: version of each package that the package index has, of those that were asked for.
-        version: of the engine; None where there is none.
-        runs: whether it answers at its socket.
-        silent: whether it runs and does not answer there.
-        foreign: how an engine is called that is no Docker Engine of a package (snap, Podman).
-        cli: whether there is a `docker` command.
-        compose: version of its Compose plugin.
-        data: its data directory.
-        swarm: whether it is part of a swarm.
-        containers: all of them.
-        daemon: content of daemon.json.
-        flags: names of the options that it was started with.
-        held: packages that are not upgraded by themselves.
-    """
-
-    packages: Mapping[str, str] = field(default_factory=dict)
-    offered: Mapping[str, str] = field(default_factory=dict)
-    version: Optional[str] = None
-    runs: bool = False
-    silent: bool = False
-    foreign: Optional[str] = None
-    cli: bool = False
-    compose: Optional[str] = None
-    data: str = "/var/lib/docker"
-    swarm: bool = False
-    containers: Sequence[Container] = ()
-    daemon: Mapping[str, Any] = field(default_factory=dict)
-    flags: FrozenSet[str] = frozenset()
-    held: Sequence[str] = ()
-
-    @property
-    def product(self) -> Optional[str]:
-        """Name of the package that the engine is from; None where there is none, or it is from no package."""
-        return next((name for name in ENGINES if name in self.packages), None)
-
-    @property
-    def others(self) -> List[Container]:
-        """Containers that this collection did not start."""
-        return [container for container in self.containers if not container.ours]
 
 
 @dataclass(frozen=True)

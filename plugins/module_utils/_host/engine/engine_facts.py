@@ -12,7 +12,8 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import PRODUCTS, Container, Found
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import PRODUCTS
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import Container, Found
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 DAEMON = Path("/etc/docker/daemon.json")

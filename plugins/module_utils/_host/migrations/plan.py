@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import alembic, schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import alembic, distance, schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.alembic import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, COMMAND, NONE, History
@@ -106,11 +106,11 @@ def _alembic_plan(image: Image, database: Database, known: Mapping[str, Migratio
     heads = list(answer.history.heads)
     problem = answer.history.conflict(current, image.settings["migrate_command"][-1])
     if problem is not None:
-        ahead = schema.distance(known, heads, current)
+        ahead = distance.distance(known, heads, current)
         if len(heads) == 1 and ahead.harmless:
             return Plan(ALEMBIC, heads, current, fresh)  # an earlier image: nothing that it needs was taken away since
         _check_table(image, answer, state)
-        raise _conflict(image, database, current, problem, schema.gate_lines(ahead.crossed))
+        raise _conflict(image, database, current, problem, distance.gate_lines(ahead.crossed))
     pending = _pending(answer.history, answer, current)
     if pending:
         _check_table(image, answer, state)

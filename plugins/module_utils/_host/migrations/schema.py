@@ -7,10 +7,10 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import EXPAND, LOCK, Migration
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 ALEMBIC, COMMAND, NONE = "alembic", "command", "none"
 # Programs that run another one in its environment. Whatever else stands before Alembic is not run in a plan.
@@ -184,76 +184,3 @@ def is_other_table(told: str, wanted: str, found: bool) -> bool:
     if table.strip('"') != wanted_table.strip('"'):
         return True
     return bool(schema) and schema.strip('"') != wanted_schema.strip('"') and not (found and not wanted_schema)
-
-
-@dataclass(frozen=True)
-class Distance:
-    """How far a database is ahead of what a release was made for.
-
-    Args:
-        crossed: the migrations in between, newest first.
-        problem: why that cannot be told; empty when it can.
-    """
-
-    crossed: Tuple[Migration, ...] = ()
-    problem: str = ""
-
-    @property
-    def harmless(self) -> bool:
-        """Whether the release can work with the database as it is."""
-        return not self.problem and all(migration.impact == EXPAND for migration in self.crossed)
-
-
-def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Sequence[str]) -> Distance:
-    """Compare what a release was made for with what the database is at.
-
-    Args:
-        known: all migrations on record, by revision.
-        heads: the release's.
-        revision: the database's.
-    """
-    includes = _built_on(known, heads)
-    crossed: List[Migration] = []
-    met: Set[str] = set()
-    seen: Set[str] = set()
-    waiting = list(revision)
-    while waiting:
-        name = waiting.pop(0)
-        if name in seen:
-            continue
-        seen.add(name)
-        if name in includes:  # where two lines were merged, what both build on was the release's as well
-            met.add(name)
-        elif name in known:
-            crossed.append(known[name])
-            waiting += known[name].down
-        else:
-            return Distance(tuple(crossed), f"how the database came to {name} is not on record")
-    missing = [head for head in heads if head not in met]
-    if missing:
-        at = ", ".join(revision) or "no revision"
-        return Distance(tuple(crossed), f"the database is at {at}, which does not include {', '.join(missing)}")
-    return Distance(tuple(crossed))
-
-
-def _built_on(known: Mapping[str, Migration], revisions: Sequence[str]) -> Set[str]:
-    """Return revisions and all that they build on, as far as that is on record."""
-    found: Set[str] = set()
-    waiting = list(revisions)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += known[name].down if name in known else ()
-    return found
-
-
-def gate_lines(migrations: Iterable[Migration]) -> List[str]:
-    """Return migrations that are not known to be harmless, for people: each with its class and the statements that make it so."""
-    lines: List[str] = []
-    for migration in migrations:
-        if migration.impact != EXPAND:
-            lines.append(f"{migration.revision} ({migration.impact}): {migration.title or 'no title'}")
-            findings = [finding for finding in migration.findings if finding.kind != LOCK]
-            lines += [f"  {': '.join(filter(None, (finding.statement, finding.message)))}" for finding in findings]
-    return lines

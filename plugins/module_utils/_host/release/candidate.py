@@ -18,13 +18,13 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import socket_dir
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.readiness import (
     USUAL_PATHS,
     Patience,
     Reason,
     Seen,
     Tally,
-    hint,
     reason_for,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import API

@@ -11,7 +11,8 @@ from typing import Any, Dict, List
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker, engine_facts
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import PRODUCTS, Found, held_back
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import PRODUCTS, held_back
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import Found
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 # The variable that names the image of each service that is no release.

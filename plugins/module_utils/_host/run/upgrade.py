@@ -24,7 +24,14 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.comman
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, write_atomically, write_json
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy, dump, roles, versions, volume
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import (
+    database_copy,
+    dump,
+    roles,
+    roles_state,
+    versions,
+    volume,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import SERVICE, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import identifier, literal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.versions import Image, Volume
@@ -251,8 +258,8 @@ def _await_ready(server: Database) -> None:
 
 
 def _make_roles(server: Database, wanted: roles.Wanted) -> None:
-    rows = server.query(roles.question(wanted.migrator.name, wanted.user.name), ROLES_SECONDS, server.name, admin=True)
-    server.query(roles.script(roles.changes(roles.state(rows), wanted)), ROLES_SECONDS, server.name, admin=True)
+    rows = server.query(roles_state.question(wanted.migrator.name, wanted.user.name), ROLES_SECONDS, server.name, admin=True)
+    server.query(roles.script(roles.changes(roles_state.state(rows), wanted)), ROLES_SECONDS, server.name, admin=True)
 
 
 def _connect(database: Database, verb: str, preposition: str, visitors: Sequence[str]) -> str:

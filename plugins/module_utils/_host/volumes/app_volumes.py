@@ -10,7 +10,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
@@ -20,7 +20,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 SOCKET_DIRECTORY = "/run/fairlead"
 # Nobody but the app's user has any business in it.
 MODE = 0o700
-STATUS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -200,21 +199,6 @@ def _own_if_empty(path: Path, user: str) -> None:
             os.fchmod(handle, MODE)
     finally:
         os.close(handle)
-
-
-def told(app: str, settings: Settings) -> List[Dict[str, Any]]:
-    """Return what status tells of a release's volumes: each with its size, as far as it could be counted in some seconds."""
-    volumes = of(app, settings)
-    return [{**_told(volume, STATUS_SECONDS / len(volumes)), "path": volume.path, "backup": volume.backup} for volume in volumes]
-
-
-def _told(volume: AppVolume, seconds: float) -> Dict[str, Any]:
-    known: Dict[str, Any] = {"name": volume.docker_name, "bytes": None, "complete": False, "problem": None}
-    try:
-        size, complete = volume_tree.disk_usage(directory(volume), seconds)
-    except (ReleaseError, OSError) as error:
-        return {**known, "problem": error.what if isinstance(error, ReleaseError) else str(error)}
-    return {**known, "bytes": size, "complete": complete}
 
 
 def warnings(app: str, made: Sequence[AppVolume], settings: Settings, live: Optional[Settings]) -> List[str]:

@@ -15,7 +15,6 @@ import os
 import stat
 import tarfile
 import time
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, List, Optional, Tuple, Union
@@ -183,54 +182,6 @@ class _Source:
     @property
     def checksum(self) -> str:
         return self._digest.hexdigest()
-
-
-def read(archive: Path, into: Optional[Path] = None) -> Content:
-    """Read an archive to its end and return what it holds; with `into`, an empty directory of root's, write it there.
-
-    Raises:
-        ReleaseError: BACKUP_DAMAGED when it is none that `pack` made.
-        OSError: a file could not be written.
-    """
-    found = Content()
-    try:
-        with gzip.open(archive) as content:
-            with tarfile.open(fileobj=content, mode="r:") as tar:
-                later = _extract(archive, tar, found, into)
-            while content.read(CHUNK):
-                pass  # only at its very end gzip compares its checksum
-    except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
-        raise damaged(archive, str(error)) from error
-    if into:
-        _complete(later, into)
-    return found
-
-
-def _extract(archive: Path, tar: tarfile.TarFile, found: Content, into: Optional[Path]) -> List[tarfile.TarInfo]:
-    """Write the files of an archive, and return its directories and links, which are completed when all files are there."""
-    later: List[tarfile.TarInfo] = []
-    while (info := tar.next()) is not None:
-        _require_inside(archive, info)
-        detail = info.linkname
-        if info.isreg():
-            source = tar.extractfile(info)
-            assert source is not None
-            detail = _receive(info, source, into)
-        elif into:
-            later.append(info)
-            if info.isdir():
-                (into / info.name).mkdir(mode=0o700, exist_ok=True)
-        found.add(info, detail)
-        tar.members = []  # type: ignore[attr-defined]
-    return later
-
-
-def _require_inside(archive: Path, info: tarfile.TarInfo) -> None:
-    parts = info.name.split("/")
-    if info.name != TOP and (not {"", ".", ".."}.isdisjoint(parts) or "\0" in info.name):
-        raise damaged(archive, f"it has the name {info.name[:80]!r}")
-    if not (info.isreg() or info.isdir() or info.issym()):
-        raise damaged(archive, f"{info.name[:80]!r} is neither file, directory nor link")
 
 
 def _receive(info: tarfile.TarInfo, source: IO[bytes], into: Optional[Path]) -> str:

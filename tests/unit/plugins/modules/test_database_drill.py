@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, outcomes, restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, lookup, outcomes, restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -31,8 +31,8 @@ def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert what == "drill"
         yield restore.Restored("shop_drill", ["CREATE EXTENSION x: permission denied"])
 
-    monkeypatch.setattr(restore, "require_database", lambda _: DATABASE)
-    monkeypatch.setattr(restore, "obtain", lambda *_, **__: BACKUP)
+    monkeypatch.setattr(lookup, "require_database", lambda _: DATABASE)
+    monkeypatch.setattr(lookup, "obtain", lambda *_, **__: BACKUP)
     monkeypatch.setattr(restore, "require_space", lambda *_: None)
     monkeypatch.setattr(restore, "restored", restored)
     return ids
@@ -57,7 +57,7 @@ def test_a_drill_that_fails_is_remembered(host: Host, proved: list[str], monkeyp
     def obtain(*_: object, **__: object) -> None:
         raise ReleaseError("BACKUP_DAMAGED", "its checksum differs", "restore another one")
 
-    monkeypatch.setattr(restore, "obtain", obtain)
+    monkeypatch.setattr(lookup, "obtain", obtain)
     with fails("DRILL_FAILED"):
         drill(host.stage(backup=""))
     assert outcomes.outcomes(host.paths)["proof"]["backup"] == BACKUP.id, "what was proved before stays proved"

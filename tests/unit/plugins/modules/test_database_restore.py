@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, volume_restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, lookup, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
@@ -42,8 +42,8 @@ def done(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return KEPT, ["shop_before_20260101t000000z"]
 
     monkeypatch.setattr(backup, "take", take)
-    monkeypatch.setattr(_restore, "require_database", lambda _: DATABASE)
-    monkeypatch.setattr(_restore, "obtain", lambda *_, **__: BACKUP)
+    monkeypatch.setattr(lookup, "require_database", lambda _: DATABASE)
+    monkeypatch.setattr(lookup, "obtain", lambda *_, **__: BACKUP)
     monkeypatch.setattr(_restore, "require_space", lambda *_: None)
     monkeypatch.setattr(_restore, "restored", restored)
     monkeypatch.setattr(_restore, "swap", swap)
@@ -118,8 +118,8 @@ def without_database(host: Host, done: list[str], monkeypatch: pytest.MonkeyPatc
         done.append("exchange")
         return []
 
-    monkeypatch.setattr(_restore, "database_of", lambda _: None)
-    monkeypatch.setattr(_restore, "obtain", lambda *_, **__: FILES)
+    monkeypatch.setattr(lookup, "database_of", lambda _: None)
+    monkeypatch.setattr(lookup, "obtain", lambda *_, **__: FILES)
     monkeypatch.setattr(backup_volumes, "to_copy", lambda *_: ["data"])
     monkeypatch.setattr(volume_restore, "require_space", lambda *_: None)
     monkeypatch.setattr(volume_restore, "beside", beside)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, drill, offsite, outcomes, program, restore
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, drill, lookup, offsite, outcomes, program
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes_backup import DATABASE, day, made, manifest
@@ -17,7 +17,7 @@ def scheduled(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> AppPaths:
     outcomes.settings_file(paths).write_text('{"keep": 1, "oldest_hours": 50, "restic": {"repository": "/repo", "keep": {"daily": 2}}}')
     (folder / "restic_environment.json").write_text('{"AWS_SECRET_ACCESS_KEY": "hidden-key"}')
     (folder / "restic_password").write_text("hidden-word")
-    monkeypatch.setattr(restore, "find_database", lambda _: DATABASE)
+    monkeypatch.setattr(lookup, "find_database", lambda _: DATABASE)
     monkeypatch.setattr(backup, "take", lambda paths, _, kind: manifest(made(paths, day(9), kind)))
     monkeypatch.setattr(offsite.Offsite, "copy", lambda *_: None)
     return paths
@@ -76,7 +76,7 @@ def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPat
 def test_without_a_database_it_fails_and_says_so(
     scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(restore, "find_database", lambda _: None)
+    monkeypatch.setattr(lookup, "find_database", lambda _: None)
     monkeypatch.setattr(program, "AppPaths", lambda _: scheduled)
     scheduled.backups.mkdir()
     assert program.main(["--app", "shop"]) == 1

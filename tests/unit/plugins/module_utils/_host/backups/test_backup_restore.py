@@ -1,7 +1,7 @@
 """Which backup is restored, and under which names."""
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import outcomes, restore, store
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import lookup, outcomes, restore, store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
@@ -33,7 +33,7 @@ def offsite(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         def fetch(self, _: AppPaths, identifier: str) -> None:
             made(paths, identifier)
 
-    monkeypatch.setattr(restore, "Offsite", Fake)
+    monkeypatch.setattr(lookup, "Offsite", Fake)
     return there
 
 
@@ -49,10 +49,10 @@ def offsite(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_a_backup_fits_an_app_that_has_what_it_is_of(database: Database | None, backup_of: str | None, says: str | None) -> None:
     found = manifest(day(1), database=backup_of)
     if says is None:
-        restore.require_fitting(database, found)
+        lookup.require_fitting(database, found)
         return
     with fails("RESTORE_FAILED") as caught:
-        restore.require_fitting(database, found)
+        lookup.require_fitting(database, found)
     assert says in caught.value.what
 
 
@@ -73,10 +73,10 @@ def test_only_provisioning_says_that_there_is_no_database(
         outcomes.settings_file(paths).parent.mkdir()
         outcomes.settings_file(paths).write_text(settings)
     if code is None:
-        assert restore.database_of(paths) is None
+        assert lookup.database_of(paths) is None
         return
     with fails(code):
-        restore.database_of(paths)
+        lookup.database_of(paths)
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_which_backup_is_meant(
     offsite.update(dict.fromkeys(copies, ""))
     if found == "BACKUP_UNKNOWN":
         with fails(found):
-            restore.obtain(paths, wanted)
+            lookup.obtain(paths, wanted)
     else:
-        assert restore.obtain(paths, wanted).id == found
+        assert lookup.obtain(paths, wanted).id == found
 
 
 def test_copies_of_another_installation_are_named_and_not_taken(paths: AppPaths, offsite: dict[str, str]) -> None:
     with fails("BACKUP_UNKNOWN") as caught:
-        restore.obtain(paths, "")
+        lookup.obtain(paths, "")
     assert "of the installation shop.example.com" in caught.value.what
     assert caught.value.details == [
         f"the installation staging.example.com has copies off this host, the newest is {day(7)}: -e backup_of=staging.example.com"
@@ -135,22 +135,22 @@ def test_what_was_fetched_from_another_installation_is_no_newest(
     made(paths, day(2), installation="staging")
     if found == "BACKUP_UNKNOWN":
         with fails(found):
-            restore.obtain(paths, wanted, installation=installation)
+            lookup.obtain(paths, wanted, installation=installation)
     else:
-        assert restore.obtain(paths, wanted, installation=installation).id == found
+        assert lookup.obtain(paths, wanted, installation=installation).id == found
 
 
 def test_a_manifest_of_another_id_is_none(paths: AppPaths, offsite: dict[str, str]) -> None:
     made(paths, day(1))
     made(paths, day(2), id="../../../etc/shadow")
-    assert restore.obtain(paths, "").id == day(1)
+    assert lookup.obtain(paths, "").id == day(1)
     with fails("BACKUP_DAMAGED"):
-        restore.obtain(paths, day(2))
+        lookup.obtain(paths, day(2))
 
 
 def test_looking_fetches_nothing(paths: AppPaths, offsite: dict[str, str]) -> None:
     offsite[day(1)] = ""
-    assert restore.obtain(paths, "", fetch=False) == Manifest(day(1))
+    assert lookup.obtain(paths, "", fetch=False) == Manifest(day(1))
     assert not paths.backups.exists()
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_backup_is_refused(paths: AppPaths, offsite: dict[str, str], b
     else:
         store.dump_of(paths, day(1)).write_bytes(b"dunp" if broken == "dump" else b"dum")
     with fails("BACKUP_DAMAGED"):
-        restore.obtain(paths, day(1))
+        lookup.obtain(paths, day(1))
 
 
 @pytest.mark.parametrize(

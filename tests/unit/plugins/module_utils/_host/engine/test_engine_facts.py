@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker, engine_facts
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import Container
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import Container
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes import fails
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import fakes_database
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import distance
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Finding
 from fakes_database import migration
@@ -187,7 +188,7 @@ KNOWN = {
     ],
 )
 def test_how_far_a_database_is_ahead(heads: list[str], revision: list[str], crossed: list[str], problem: str, harmless: bool) -> None:
-    found = schema.distance(KNOWN, heads, revision)
+    found = distance.distance(KNOWN, heads, revision)
     assert ([one.revision for one in found.crossed], found.harmless) == (crossed, harmless)
     assert problem in found.problem
     assert bool(found.problem) is bool(problem)
@@ -198,7 +199,7 @@ def test_only_what_is_not_harmless_is_told() -> None:
     slow, whole = replace(gone, kind="lock", message="is slow"), replace(gone, kind="unknown", statement="", message="has no SQL")
     untitled = replace(migration("0005", impact="unknown", findings=[whole]), title="")
     migrations = [migration("0003", findings=[slow]), migration("0004", impact="contract", findings=[slow, gone]), untitled]
-    assert schema.gate_lines(migrations) == [
+    assert distance.gate_lines(migrations) == [
         "0004 (contract): Do 0004",
         "  DROP TABLE a: takes it away",
         "0005 (unknown): no title",

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import roles, scram
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import Known, Role, State, Thing, Wanted
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import roles, roles_state, scram
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import Role, Wanted
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles_state import Known, State, Thing
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK
 
 SETTINGS = {"lock_timeout": "5s", "statement_timeout": "15min"}
@@ -178,7 +179,7 @@ def test_elsewhere_a_role_gives_itself_what_it_lacks() -> None:
 
 
 def test_rows_are_read() -> None:
-    state = roles.state(
+    state = roles_state.state(
         [
             ["role", "postgres", "LOGIN INHERIT SUPERUSER", ""],
             ["setting", "search_path=a=b"],

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.proc import Listening
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.readiness import (
     SOCKET_IN_CONTAINER,
     STEADY_SECONDS,
     Patience,
     Reason,
     Seen,
-    hint,
     reason_for,
 )
 from fakes_host import settings_with

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import volume_copy, volume_tree
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import volume_copy, volume_read, volume_tree
 from fakes import fails
 
 SECRET = "of the host"
@@ -47,8 +47,8 @@ def test_what_comes_out_is_what_went_in(volume: Path, tmp_path: Path) -> None:
     archive, into = tmp_path / "copy.tar.gz", tmp_path / "into"
     packed = volume_copy.pack(volume, archive)
     into.mkdir()
-    assert volume_copy.read(archive).checksum == packed.checksum
-    assert volume_copy.read(archive, into).checksum == volume_copy.survey(into).checksum == packed.checksum
+    assert volume_read.read(archive).checksum == packed.checksum
+    assert volume_read.read(archive, into).checksum == volume_copy.survey(into).checksum == packed.checksum
     assert (packed.skipped, packed.unsteady) == (2, [])
     assert sorted(path.name for path in into.iterdir()) == sorted(p.name for p in volume.iterdir() if p.name not in ("fifo", "socket"))
     assert (into / "host").readlink() == tmp_path / "outside"
@@ -69,7 +69,7 @@ def test_a_hole_costs_neither_the_copy_nor_the_restored_file_its_size(volume: Pa
     archive, into = tmp_path / "copy.tar.gz", tmp_path / "into"
     volume_copy.pack(volume, archive)
     into.mkdir()
-    volume_copy.read(archive, into)
+    volume_read.read(archive, into)
     assert archive.stat().st_size < 256 * 1024
     restored = (into / "sparse").stat()
     assert restored.st_size == 8 * 1024 * 1024 and restored.st_blocks * 512 <= 2 * 1024 * 1024
@@ -113,7 +113,7 @@ def test_a_file_that_is_written_to_is_read_again_or_told(
     packed = volume_copy.pack(volume, archive)
     into.mkdir()
     assert packed.unsteady == unsteady
-    assert volume_copy.read(archive, into).checksum == packed.checksum == volume_copy.survey(into).checksum
+    assert volume_read.read(archive, into).checksum == packed.checksum == volume_copy.survey(into).checksum
     if not unsteady:
         assert (into / "a/text").read_text() == (volume / "a/text").read_text()
 
@@ -122,7 +122,7 @@ def test_a_file_that_shrinks_meanwhile_does_not_end_the_copy(volume: Path, tmp_p
     written_to(monkeypatch, volume / "a/text", 1, lambda file: os.truncate(file, 0))
     packed = volume_copy.pack(volume, tmp_path / "copy.tar.gz")
     assert packed.unsteady == []
-    assert volume_copy.read(tmp_path / "copy.tar.gz").checksum == packed.checksum
+    assert volume_read.read(tmp_path / "copy.tar.gz").checksum == packed.checksum
 
 
 def becomes_a_link(path: Path) -> None:
@@ -202,7 +202,7 @@ def test_an_archive_that_would_leave_its_place_is_refused(tmp_path: Path, member
     into.mkdir()
     forged(tmp_path / "forged.tar.gz", member)
     with fails("BACKUP_DAMAGED"):
-        volume_copy.read(tmp_path / "forged.tar.gz", into)
+        volume_read.read(tmp_path / "forged.tar.gz", into)
     assert list(into.iterdir()) == [] and (tmp_path / "outside").read_text() == SECRET
 
 
@@ -212,7 +212,7 @@ def test_nothing_is_written_through_a_link_of_the_archive(tmp_path: Path) -> Non
     into.mkdir()
     forged(tmp_path / "forged.tar.gz", ("way", tarfile.SYMTYPE, str(tmp_path / "outside")), ("way/file", tarfile.REGTYPE, "x"))
     with pytest.raises(OSError, match="No such file"):
-        volume_copy.read(tmp_path / "forged.tar.gz", into)
+        volume_read.read(tmp_path / "forged.tar.gz", into)
     assert list((tmp_path / "outside").iterdir()) == []
 
 
@@ -222,7 +222,7 @@ def test_a_damaged_archive_is_told(volume: Path, tmp_path: Path, damage: Callabl
     volume_copy.pack(volume, archive)
     archive.write_bytes(damage(archive.read_bytes()))
     with fails("BACKUP_DAMAGED"):
-        volume_copy.read(archive)
+        volume_read.read(archive)
 
 
 def test_disk_usage_counts_a_file_with_two_names_once_and_ends_in_time(volume: Path) -> None:
