@@ -99,6 +99,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.ro
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import upgrade as _upgrade
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import upgrade_server as _upgrade_server
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -133,7 +134,7 @@ def copy(stage: Stage) -> Result:
         raise ReleaseError("UPGRADE_FAILED", f"there is no image {p['image']} or no data on this host", "run playbooks/provision.yml first")
     settings = {str(name): str(value) for name, value in p["settings"].items()}
     wanted = Wanted(Role(p["migrator"], p["migrator_password"]), Role(p["user"], p["user_password"]), settings)
-    move = _upgrade.Move(stage.paths, old, _versions.chosen(stage.paths.app, image, old), image)
+    move = _upgrade_server.Move(stage.paths, old, _versions.chosen(stage.paths.app, image, old), image)
     manifest = _upgrade.copy(move, stage.steps, wanted)
     stage.warnings += [f"LEFT_OUT: {line}" for step in stage.steps.done for line in step.get("left_out", ())]
     return {"changed": True, "backup": manifest.id, "tables": len(manifest.tables), "rows": manifest.rows}

@@ -11,17 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.backup import take, version_table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.store import dump_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import run
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, write_atomically, write_json
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, write_json
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import (
@@ -29,26 +26,24 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres im
     dump,
     roles,
     roles_state,
-    versions,
     volume,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import SERVICE, Database, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.sql import identifier, literal
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.versions import Image, Volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.volume import begun, record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import upgrade_server as server
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.upgrade_server import (
+    SHOWN_LINES,
+    START_SECONDS,
+    Move,
+    container_name,
+)
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 KIND = "upgrade"
 # What provisioning writes anew for the new server, and what it notes of that.
 FILES = ("compose.yaml", "recorded.sha256")
-PASSWORD = "/run/secrets/postgres_password"
-# Time for a server's shutdown, which writes everything out.
-STOP_SECONDS = 300
-START_SECONDS = 120.0
-READY_SECONDS = 300.0
 ROLES_SECONDS = 120.0
-POLL_SECONDS = 0.2
-SHOWN_LINES = 20
 # A dump is smaller than the data, indexes are made anew: this is for both, and for what sorting them takes.
 SPACE_FACTOR = 1.5
 # Whoever may connect but the owner, as whom the data is dumped.
@@ -61,33 +56,6 @@ _END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
 WHERE datname = {name} AND NOT rolsuper AND pid <> pg_backend_pid();
 """
-
-
-@dataclass(frozen=True)
-class Move:
-    """From which volume to which.
-
-    Args:
-        paths: the app's files.
-        old: the volume that has the data.
-        new: name of the volume that gets it.
-        image: of the server for it.
-    """
-
-    paths: AppPaths
-    old: Volume
-    new: str
-    image: Image
-
-    @property
-    def container(self) -> str:
-        """Name of the container in which the new volume is filled."""
-        return container_name(self.paths)
-
-
-def container_name(paths: AppPaths) -> str:
-    """Return the name of the container in which a new volume is filled."""
-    return f"{paths.app}-data-{SERVICE}-upgrade"
 
 
 def kept(paths: AppPaths) -> Path:
@@ -139,24 +107,24 @@ def _copy(move: Move, database: Database, steps: Steps, wanted: roles.Wanted, vi
         step["backup"] = manifest.id
     with steps.step("start"):
         volume.create(move.paths.app, move.new)
-        server = _start(move, database)
-        _await_ready(server)
+        new = server.start(move, database)
+        server.await_ready(new)
     try:
         with steps.step("roles"):
-            _make_roles(server, wanted)
+            _make_roles(new, wanted)
             # It is empty, and nobody can log in: what a superuser makes there meets nothing of the migrator's.
-            database_copy.copy_extensions(database, server, server.name)
+            database_copy.copy_extensions(database, new, new.name)
         with steps.step("restore") as step:
-            step["left_out"] = dump.restore_dump(server, server.name, dump_of(move.paths, manifest.id))
-            database_copy.copy_settings(database, server, server.name)
+            step["left_out"] = dump.restore_dump(new, new.name, dump_of(move.paths, manifest.id))
+            database_copy.copy_settings(database, new, new.name)
         with steps.step("compare") as step:
             step["tables"] = len(manifest.tables)
-            restore.compare(server, server.name, manifest, version_table(move.paths))
+            restore.compare(new, new.name, manifest, version_table(move.paths))
     except ReleaseError as error:
         error.details += ["last log lines of the new server:", *(f"  {line}" for line in docker.log_tail(move.container, SHOWN_LINES))]
         raise
     with steps.step("stop"):
-        _stop(move.container)
+        server.stop(move.container)
     return manifest
 
 
@@ -212,51 +180,6 @@ def _refuse_small_disk(move: Move, database: Database) -> None:
         )
 
 
-def _start(move: Move, old: Database) -> Database:
-    """Start a server on the new volume that nobody can reach but by its socket."""
-    owner = volume.owner_of(move.image.name, versions.USER)
-    secret = _lend_password(move.paths, owner)
-    environment = {"POSTGRES_DB": old.name, "POSTGRES_USER": old.user, "POSTGRES_PASSWORD_FILE": PASSWORD, "PGDATA": move.image.data}
-    mounts = (f"type=volume,source={move.new},target={move.image.mount}", f"type=bind,source={secret},target={PASSWORD},readonly")
-    docker.remove(move.container)
-    done = run(
-        [
-            *("docker", "run", "--detach", "--init", "--name", move.container, "--network", "none", "--user", owner, "--read-only"),
-            *("--cap-drop=ALL", "--security-opt=no-new-privileges", "--shm-size=128m", "--stop-timeout", str(STOP_SECONDS)),
-            *("--tmpfs", f"/run/postgresql:mode=0770,uid={owner.replace(':', ',gid=')}", "--tmpfs", "/tmp:mode=1777"),
-            *(word for mount in mounts for word in ("--mount", mount)),
-            *(word for name, value in environment.items() for word in ("--env", f"{name}={value}")),
-            *(move.image.name, "postgres"),
-        ],
-        START_SECONDS,
-    )
-    if done.code:
-        raise _not_started(move.container, done.err.splitlines())
-    return Database(old.app, old.name, old.user, old.migrator, move.container, container=move.container)
-
-
-def _lend_password(paths: AppPaths, owner: str) -> Path:
-    """Write a copy of the first start's password that the new server can read: it may run as another user than the old one."""
-    password = (paths.home / "data" / "secrets" / "postgres_password").read_text(encoding="utf-8")
-    write_atomically(_lent(paths), password, 0o400, int(owner.split(":")[0]))
-    return _lent(paths)
-
-
-def _lent(paths: AppPaths) -> Path:
-    return paths.home / "data" / "secrets" / "postgres_password.upgrade"
-
-
-def _await_ready(server: Database) -> None:
-    """Wait until the server answers over TCP: while it makes its first database, it only listens at its socket."""
-    deadline = time.monotonic() + READY_SECONDS
-    asked = ["docker", "exec", server.title, "pg_isready", "--quiet", "--host=127.0.0.1", f"--username={server.user}"]
-    while run(asked).code:
-        state = docker.container_state(server.title)
-        if state is None or not state["Running"] or time.monotonic() > deadline:
-            raise _not_started(server.title, [])
-        time.sleep(POLL_SECONDS)
-
-
 def _make_roles(server: Database, wanted: roles.Wanted) -> None:
     rows = server.query(roles_state.question(wanted.migrator.name, wanted.user.name), ROLES_SECONDS, server.name, admin=True)
     server.query(roles.script(roles.changes(roles_state.state(rows), wanted)), ROLES_SECONDS, server.name, admin=True)
@@ -265,21 +188,6 @@ def _make_roles(server: Database, wanted: roles.Wanted) -> None:
 def _connect(database: Database, verb: str, preposition: str, visitors: Sequence[str]) -> str:
     names = ", ".join(identifier(name) if name else "PUBLIC" for name in visitors)
     return f"{verb} CONNECT ON DATABASE {identifier(database.name)} {preposition} {names};\n" if names else ""
-
-
-def _stop(container: str) -> None:
-    """Stop the new server so that all it has is on its disk, and take its container away."""
-    docker.stop(container, STOP_SECONDS)
-    state = docker.container_state(container)
-    if state is None or state["ExitCode"] != 0:
-        code = "unknown" if state is None else state["ExitCode"]
-        raise ReleaseError(
-            "UPGRADE_FAILED",
-            f"the new server did not shut down cleanly (exit code {code})",
-            "see its last lines below",
-            docker.log_tail(container, SHOWN_LINES),
-        )
-    docker.remove(container)
 
 
 def _keep_files(paths: AppPaths) -> None:
@@ -291,7 +199,7 @@ def _keep_files(paths: AppPaths) -> None:
 
 def _forget(paths: AppPaths) -> None:
     record(paths).unlink()
-    _lent(paths).unlink(missing_ok=True)
+    server.lent(paths).unlink(missing_ok=True)
     shutil.rmtree(kept(paths), ignore_errors=True)
 
 
@@ -305,8 +213,3 @@ def _compose_up(paths: AppPaths) -> None:
             f"look at docker logs {paths.app}-data-{SERVICE}-1; its data is as it was",
             done.out.splitlines()[-SHOWN_LINES:],
         )
-
-
-def _not_started(container: str, words: List[str]) -> ReleaseError:
-    lines = words or docker.log_tail(container, SHOWN_LINES)
-    return ReleaseError("UPGRADE_FAILED", "the new server does not start", "see its last lines below", lines)

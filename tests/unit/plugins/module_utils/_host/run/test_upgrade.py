@@ -14,8 +14,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres im
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import Role, Wanted
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.versions import Image, Volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import upgrade
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.upgrade import Move
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import upgrade, upgrade_server
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.upgrade_server import Move
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 OLD, NEW = "shop-data_postgres-15", "shop-data_postgres-17"
@@ -84,10 +84,10 @@ def install(fails: str, monkeypatch: pytest.MonkeyPatch) -> Server:
         (upgrade, "find_database", lambda paths: old),
         (upgrade, "take", stepping("backup", MANIFEST)),
         (upgrade, "_refuse_small_disk", lambda *_: None),
-        (upgrade, "_start", server.start),
-        (upgrade, "_await_ready", stepping("ready")),
+        (upgrade_server, "start", server.start),
+        (upgrade_server, "await_ready", stepping("ready")),
         (upgrade, "_make_roles", stepping("roles")),
-        (upgrade, "_stop", remove),
+        (upgrade_server, "stop", remove),
         (dump, "restore_dump", stepping("restore", [])),
         (restore, "compare", stepping("compare")),
         (docker, "remove", remove),
