@@ -44,7 +44,16 @@ done
 compose "$data" --project-name "$app-data" up --detach --wait
 release=$(cat "/var/lib/fairlead/$app/route")
 compose "/opt/fairlead/$app/releases/$release" --project-name "$app-$release" up --detach --pull never --wait api
-docker ps --quiet --filter "label=fairlead.app=$app" | xargs docker update --restart unless-stopped >/dev/null
+container=$(docker ps --quiet --no-trunc --filter "label=fairlead.app=$app")
+docker update --restart unless-stopped "$container" >/dev/null
+python3 - "/opt/fairlead/$app/ledger.json" "$container" <<'END'
+import hashlib, json, pathlib, sys
+ledger = json.loads(pathlib.Path(sys.argv[1]).read_text())
+ledger.pop("checksum")
+ledger["releases"][-1]["container"] = sys.argv[2]  # it was made anew
+ledger["checksum"] = hashlib.sha256(json.dumps(ledger, sort_keys=True).encode()).hexdigest()
+pathlib.Path(sys.argv[1]).write_text(json.dumps(ledger, indent=2, sort_keys=True) + "\n")
+END
 systemctl daemon-reload
 for unit in /etc/systemd/system/fairlead-*-"$app".timer "/etc/systemd/system/fairlead-metadata-$app.service"; do
   systemctl enable --quiet --now "${unit##*/}"

@@ -114,23 +114,20 @@ from typing import Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Remote
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.distance import distance
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan, make_plan
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, is_script
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_diff import difference
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find, known_migrations
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release, Schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.planning import look_ahead, planned, require_mapped
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import BEGIN_OPTIONS, Result, Stage, brief, main
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.unchanged import is_same
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -159,7 +156,7 @@ def prepare(stage: Stage) -> Result:
             return _plan(stage, Ledger(stage.paths), bundle)
         ledger = stage.recover()
         live = read_route(stage.paths)
-        if _same(stage, ledger, bundle, live):
+        if is_same(stage, ledger, bundle, live):
             return {**_unchanged(ledger, live), "changed": bool(stage.told)}
         stage.journal.begin("deploy", live)
         result = _write(stage, ledger, bundle, live, no_room)
@@ -195,36 +192,16 @@ def _may_prune(stage: Stage, live: Optional[str]) -> bool:
 
 def _plan(stage: Stage, ledger: Ledger, bundle: Bundle) -> Result:
     live = read_route(stage.paths)
-    if _same(stage, ledger, bundle, live):
+    if is_same(stage, ledger, bundle, live):
         return _unchanged(ledger, live)
     release = bundle.release(ledger.next_id, live)
     return {
         "changed": True,
         "unchanged": False,
         "release": brief(release),
-        "plan": _look_ahead(stage, ledger, bundle, release).as_dict(),
+        "plan": look_ahead(stage, ledger, bundle, release).as_dict(),
         "diff": difference(stage.paths, live, bundle),
     }
-
-
-def _look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, release: Release) -> Plan:
-    """Plan the migrations of a release that there will not be; nothing of it stays on the host."""
-    fetched = stage.registry(bundle.image).pull(bundle.digest)
-    try:
-        _require_mapped(stage, bundle)
-        with bundle.staged(stage.paths, release) as directory:
-            image = Image(f"{bundle.app}-{release.id}", directory, release.title, release.image.reference, bundle.settings)
-            return _planned(stage, image, ledger)
-    finally:
-        if fetched:
-            docker.remove_image(release.image.reference)
-
-
-def _planned(stage: Stage, image: Image, ledger: Ledger) -> Plan:
-    plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
-    if plan.unknown and (stage.check_mode or plan.tool == ALEMBIC or is_script(image.settings["migrate_command"])):
-        stage.warnings.append(f"PLAN_UNKNOWN: nobody can tell {plan.unknown}")
-    return plan
 
 
 def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no_room: Optional[ReleaseError]) -> Result:
@@ -235,7 +212,7 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
         step["digest"] = bundle.digest
         step["pulled"] = stage.registry(bundle.image).pull(bundle.digest)
     try:
-        _require_mapped(stage, bundle)
+        require_mapped(stage, bundle)
     except ReleaseError:
         if step["pulled"]:
             docker.remove_image(bundle.pinned.reference)
@@ -252,23 +229,10 @@ def _write(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str], no
     stage.journal.enter("PREPARED", release.id)
     with stage.steps.step("plan") as step:
         image = Candidate(stage.paths, release.id).for_migrations
-        plan = _planned(stage, image, ledger)
+        plan = planned(stage, image, ledger)
         step["pending"] = [migration.revision for migration in plan.pending]
     ledger.note_schema(release.id, Schema(plan.tool, plan.heads))
     return {"changed": True, "unchanged": False, "release": brief(release), "plan": plan.as_dict(), "diff": changes}
-
-
-def _require_mapped(stage: Stage, bundle: Bundle) -> None:
-    """Refuse an image that would lose what it writes.
-
-    Raises:
-        ReleaseError: VOLUME_UNMAPPED.
-    """
-    live = read_route(stage.paths)
-    running = Candidate(stage.paths, live).container() if has_record(stage.paths, live) and live else None
-    problem = app_volumes.unmapped_problem(bundle.pinned.label, bundle.pinned.reference, bundle.settings, running)
-    if problem is not None:
-        raise problem
 
 
 def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
@@ -282,35 +246,6 @@ def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
 
 def _unchanged(ledger: Ledger, live: Optional[str]) -> Result:
     return {"changed": False, "unchanged": True, "release": brief(find(ledger.releases, live)), "plan": Plan().as_dict()}
-
-
-def _same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> bool:
-    """Tell whether the live release has the same image and configuration, unchanged by hand, its run was finished, and users reach it."""
-    if live is None or not has_record(stage.paths, live):
-        return False
-    drift = _drift.findings(stage.paths, ledger, live)
-    stage.warnings += [f"DRIFT: {finding}" for finding in drift.all]
-    if drift.of_release or read_record(stage.paths, live).release.config_hash != bundle.fingerprint():
-        return False
-    container = Candidate(stage.paths, live).container()
-    lasting = container is not None and container["State"]["Running"] and docker.is_kept_running(container)
-    if not lasting or docker.running_releases(stage.paths.app) != [live] or not _fits_database(stage, ledger, live):
-        return False
-    problems = _stage.unreached(stage.paths, live)
-    stage.warnings += [f"DRIFT: users do not reach the live release: {problem}" for problem in problems]
-    return not problems
-
-
-def _fits_database(stage: Stage, ledger: Ledger, live: str) -> bool:
-    """Tell whether the database is what the live release needs; after a restore it may be behind."""
-    schema = ledger.get(live).schema
-    database = find_database(stage.paths) if schema and schema.tool == ALEMBIC else None
-    if schema is None or database is None:
-        return True
-    now = database.look(stage.settings["migrate_version_table"]).revision
-    if list(now) == schema.accepted:
-        return True  # on an operator's word, at a rollback
-    return distance(known_migrations(ledger.releases), schema.heads, now).harmless
 
 
 def _bundle(stage: Stage, remote: Remote) -> Bundle:

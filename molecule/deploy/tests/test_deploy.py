@@ -28,7 +28,7 @@ def test_the_release_serves_over_tls(app: App) -> None:
 def test_the_image_runs_by_digest(app: App) -> None:
     (container,) = app.containers()
     record = app.releases[app.live]
-    assert container["Config"]["Image"] == f"{record['image']}@{record['digest']}"
+    assert container["Config"]["Image"] == f"{record['repository']}@{record['digest']}"
     assert record["revision"] == app.revision
 
 

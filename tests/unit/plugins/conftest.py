@@ -14,7 +14,16 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge as _edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import registry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import bake, journal, migration, preflight, recovery, stage
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import (
+    bake,
+    journal,
+    migration,
+    planning,
+    preflight,
+    recovery,
+    stage,
+    unchanged,
+)
 from ansible_collections.fairlead.fastapi.plugins.modules import (
     release_downgrade,
     release_migrate,
@@ -63,7 +72,7 @@ def database(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeDatabas
         engine.note("backup", f"for a {kind}, of {release}")
         return Manifest(BACKUP, bytes=4096)
 
-    for module in (recovery, release_prepare, release_migrate, release_target, release_downgrade):
+    for module in (planning, recovery, unchanged, release_prepare, release_migrate, release_target, release_downgrade):
         monkeypatch.setattr(module, "find_database", lambda paths: fake if fake.known else None)
     monkeypatch.setattr(backup, "take", take)
     return fake

@@ -108,6 +108,10 @@ def missing_networks(names: Sequence[str]) -> List[str]:
     return [name for name in names if name not in present]
 
 
+def _image(reference: str) -> Dict[str, Any]:
+    return _ask(f"/images/{reference}/json") or {}
+
+
 def has_image(reference: str) -> bool:
     """Tell whether `reference` is on this host."""
     return image_size(reference) is not None
@@ -115,20 +119,18 @@ def has_image(reference: str) -> bool:
 
 def image_size(reference: str) -> Optional[int]:
     """Return the bytes that an image takes when it is unpacked, or None when it is not on this host."""
-    image = _ask(f"/images/{reference}/json")
-    return None if image is None else int(image["Size"])
+    image = _image(reference)
+    return int(image["Size"]) if image else None
 
 
 def image_id(reference: str) -> str:
     """Return what the engine calls an image on this host; empty when it is not there."""
-    image = _ask(f"/images/{reference}/json")
-    return str(image["Id"]) if image else ""
+    return str(_image(reference).get("Id", ""))
 
 
 def image_volumes(reference: str) -> List[str]:
     """Return the paths that an image on this host declares as VOLUME."""
-    image = _ask(f"/images/{reference}/json") or {}
-    return sorted((image.get("Config") or {}).get("Volumes") or {})
+    return sorted((_image(reference).get("Config") or {}).get("Volumes") or {})
 
 
 def volume(name: str) -> Optional[Dict[str, Any]]:
@@ -144,14 +146,12 @@ def create_volume(name: str, app: str) -> None:
 
 def entrypoint(reference: str) -> List[str]:
     """Return the entrypoint that an image on this host declares."""
-    config = (_ask(f"/images/{reference}/json") or {}).get("Config") or {}
-    return list(config.get("Entrypoint") or [])
+    return list((_image(reference).get("Config") or {}).get("Entrypoint") or [])
 
 
 def digests(reference: str) -> List[str]:
     """Return the digests that an image on this host has in its registry; none when it is not here, or was never in one."""
-    image = _ask(f"/images/{reference}/json") or {}
-    return [digest.partition("@")[2] for digest in image.get("RepoDigests") or []]
+    return [digest.partition("@")[2] for digest in _image(reference).get("RepoDigests") or []]
 
 
 def newer(reference: str, present: Sequence[str]) -> str:
