@@ -52,7 +52,7 @@ ledger = json.loads(pathlib.Path(sys.argv[1]).read_text())
 ledger.pop("checksum")
 ledger["releases"][-1]["container"] = sys.argv[2]  # it was made anew
 ledger["checksum"] = hashlib.sha256(json.dumps(ledger, sort_keys=True).encode()).hexdigest()
-pathlib.Path(sys.argv[1]).write_text(json.dumps(ledger, indent=2, sort_keys=True) + "\n")
+pathlib.Path(sys.argv[1]).write_text(json.dumps(ledger, indent=2, sort_keys=True))
 END
 systemctl daemon-reload
 for unit in /etc/systemd/system/fairlead-*-"$app".timer "/etc/systemd/system/fairlead-metadata-$app.service"; do
