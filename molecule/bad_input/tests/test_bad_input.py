@@ -47,7 +47,7 @@ def test_every_problem_is_told_at_once(app: App) -> None:
     play = app.deploy("latest", **bad)
     hints = ["'latest'", "app_domain", "app_image", "app_release_keep", "did you mean app_release_ready_path"]
     hints += ["vault_no_such_variable", "it is set with -e"]
-    refused(app, play, "6 to mend", *hints)
+    refused(app, play, "6 problems", *hints)
 
 
 @pytest.mark.fault(row=1, fault="the tag does not exist", code="IMAGE_NOT_FOUND", serves="the old release", says="repository and tag")
@@ -174,7 +174,7 @@ def test_provisioning_checks_all_roles_first(app: App) -> None:
         "data_services_postgres_migrator_settings": {"lock_timeout": 5},
     }
     hints = ["did you mean internal?", "docker_engine_hold?", "db_backup_enabled?", "app_listen?", "perhaps 512m", "lock_timeout is 5"]
-    refused(app, app.play("provision", **bad), "7 to mend", *hints, '["alembic", "upgrade", "head"]')
+    refused(app, app.play("provision", **bad), "7 problems", *hints, '["alembic", "upgrade", "head"]')
     assert app.fingerprint() == before
 
 
@@ -188,7 +188,7 @@ def test_provisioning_checks_all_roles_first(app: App) -> None:
 def test_a_text_that_is_a_number_to_yaml(app: App, tmp_path: Path) -> None:
     variables = tmp_path / "variables.yml"
     variables.write_text("app_env:\n  OPEN_AT: 22:30\n  UMASK: 0755\n")
-    refused(app, app.deploy("v2", "-e", f"@{variables}"), "2 to mend", 'YAML reads 22:30 as 1350: write "22:30"', 'write "0755"')
+    refused(app, app.deploy("v2", "-e", f"@{variables}"), "2 problems", 'YAML reads 22:30 as 1350: write "22:30"', 'write "0755"')
 
 
 def test_a_list_in_the_environment_is_json(app: App) -> None:
