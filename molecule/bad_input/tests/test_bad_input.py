@@ -54,7 +54,7 @@ def test_every_problem_is_told_at_once(app: App) -> None:
 def test_an_unknown_tag(app: App) -> None:
     before = app.running()
     play = app.deploy("no-such-tag").failed_with("IMAGE_NOT_FOUND")
-    assert "registry.lab:5000/shop/api:no-such-tag" in play.output
+    assert "registry.lab:5000/shop/api:no-such-tag" in play.unfolded
     assert app.running() == before
     app.assert_tidy()
 
@@ -81,7 +81,7 @@ def test_a_wrong_vault_password(app: App, tmp_path: Path) -> None:
     before = app.fingerprint()
     result = play("deploy", "-e", "image_tag=v1", host=app.host.name, vault_password=wrong)
     assert result.code != 0 and "TASK [" not in result.output
-    assert "Decryption failed (no vault secrets were found that could decrypt)" in result.output
+    assert "Decryption failed (no vault secrets were found that could decrypt)" in result.unfolded
     assert app.fingerprint() == before
 
 
@@ -129,12 +129,12 @@ def test_an_inventory_without_the_hosts(tmp_path: Path, inventory: str | None, s
     done = subprocess.run(words, cwd=paths.REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False)
     result = Play(done.returncode, done.stdout + done.stderr).failed_with("CONFIG")
     for hint in ("no host in app_hosts", "list your hosts under app_hosts", *said):
-        assert hint in result.output
+        assert hint in result.unfolded
 
 
 def test_a_limit_that_leaves_no_host(app: App) -> None:
     result = app.deploy("v2", "--limit", "localhost")
-    assert result.code != 0 and "no hosts" in result.output
+    assert result.code != 0 and "no hosts" in result.unfolded
 
 
 @pytest.mark.fault(
@@ -203,6 +203,6 @@ def refused(app: App, play: Play, *hints: str) -> None:
     """Check that a run was refused by the check of the input, with these hints, and that the app is as before."""
     play.failed_with("CONFIG")
     for hint in hints:
-        assert hint in play.output, play.output
+        assert hint in play.unfolded, play.output
     assert play.changed == 0
     app.assert_tidy()

@@ -167,7 +167,7 @@ def test_the_apps_role_is_refused(app: App, statement: str) -> None:
 def test_backups_and_plans_go_on_when_the_app_takes_all_connections(app: App) -> None:
     with under_attack(app, sessions(app), "connections"):
         app.play("backup").succeeded()
-        assert "0003" in app.deploy("expand", "--check", "--diff").succeeded().output
+        assert "0003" in app.deploy("expand", "--check", "--diff").succeeded().unfolded
     app.settle()
     app.assert_tidy()
 
