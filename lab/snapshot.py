@@ -3,9 +3,10 @@
 A snapshot lies on its host. It fits as long as nothing has changed that playbooks/site.yml made the app from.
 """
 
-from lab import inventory, paths, releases
+from lab import inventory, paths, registry, releases
 from lab.images import content_hash, image_id
 from lab.removal import remove
+from lab.secret import password
 from lab.steps import step
 from lab.story import App
 
@@ -28,7 +29,7 @@ tar --create --file "$folder/files" --one-file-system "opt/fairlead/$app" "var/l
   etc/fairlead/mounts/"$app"-r*.fstab etc/systemd/system/fairlead-*-"$app".*
 printf %s "$key" >"$folder/key"
 """
-_RESTORE = """
+_RESTORE = r"""
 set -eu
 app=$1 folder=$2/$1
 tar --extract --same-permissions --file "$folder/files" --directory /
@@ -43,6 +44,14 @@ for archive in "$folder"/volumes/*; do
 done
 compose "$data" --project-name "$app-data" up --detach --wait
 release=$(cat "/var/lib/fairlead/$app/route")
+image=$(sed -n 's/^FAIRLEAD_IMAGE="\(.*\)"$/\1/p' "/opt/fairlead/$app/releases/$release/.env")
+if ! docker image inspect "$image" >/dev/null 2>&1; then  # a scenario had it removed; its layers are other images' as well
+  export DOCKER_CONFIG=/run/lab-registry
+  docker login --username "$3" --password-stdin "${image%%/*}" >/dev/null 2>&1
+  docker pull --quiet "$image" >/dev/null
+  rm -r "$DOCKER_CONFIG"
+  unset DOCKER_CONFIG
+fi
 compose "/opt/fairlead/$app/releases/$release" --project-name "$app-$release" up --detach --pull never --wait api
 container=$(docker ps --quiet --no-trunc --filter "label=fairlead.app=$app")
 docker update --restart unless-stopped "$container" >/dev/null
@@ -74,7 +83,9 @@ def have_live(app: App) -> None:
             app.play("site", image_tag=TAG).succeeded()
         app.on_host("sh", "-c", _SAVE, "sh", app.name, key, _FOLDER)
         remove(app)
-    app.on_host("sh", "-c", _RESTORE, "sh", app.name, _FOLDER)
+    words = ["sh", "-c", _RESTORE, "sh", app.name, _FOLDER, registry.USER]
+    done = app.host.run(words, stdin=password(registry.PASSWORD_FILE))
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
 
 def _key(app: App) -> str:

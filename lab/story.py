@@ -35,6 +35,11 @@ class Play:
     output: str
 
     @property
+    def unfolded(self) -> str:
+        """The output with each stretch of white space as one space: Ansible folds long lines where it likes."""
+        return " ".join(self.output.split())
+
+    @property
     def changed(self) -> int:
         """Tasks that changed something, over all hosts."""
         return sum(int(number) for number in re.findall(r"changed=(\d+)", self.output))

@@ -1,5 +1,6 @@
 """What the scenarios' tests share: the app under test, the host as testinfra sees it, and what must hold when all is over."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,10 @@ init_plugin_loader([str(paths.REPOSITORY / ".ansible" / "collections")])
 
 @pytest.fixture(scope="session")
 def app() -> App:
-    """The app that molecule/shared/converge.yml has made live; a scenario with a converge.yml of its own has an app of its own."""
-    return App("story")
+    """The app that converge deployed: the scenario's own, or where it has no converge.yml, the one that scenarios share."""
+    scenario = os.environ["MOLECULE_SCENARIO_NAME"]
+    own = (paths.REPOSITORY / "molecule" / scenario / "converge.yml").exists()
+    return App(scenario.replace("_", "-") if own else "story")
 
 
 @pytest.fixture(scope="session")

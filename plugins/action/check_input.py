@@ -44,8 +44,9 @@ class ActionModule(ActionBase):
         declared = self._of_run(role.get_name(include_role_fqcn=False), arguments["playbook"], variables)
         problems = self._problems(declared, variables, list(load_extra_vars(self._loader)))
         if problems:
+            counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             listing = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
-            result.update(failed=True, code="CONFIG", msg=f"CONFIG: {len(problems)} to mend; nothing was changed.\n{listing}")
+            result.update(failed=True, code="CONFIG", msg=f"CONFIG: {counted} in your variables; nothing was changed.\n{listing}")
         else:
             result.update(changed=False, run=secrets.token_hex(4), owner=f"{getpass.getuser()}@{socket.gethostname()}")
         return result

@@ -102,7 +102,7 @@ def _require_live(stage: Stage, release: Candidate) -> None:
         raise ReleaseError(
             "NOT_LIVE",
             f"{release.title} is not live here, {named or 'nothing'} is",
-            "look at playbooks/status.yml, then deploy again",
+            "see playbooks/status.yml, then deploy again",
         )
 
 

@@ -153,8 +153,8 @@ def _gate(plan: Plan, allowed: bool) -> None:
         return
     raise ReleaseError(
         "CONTRACT_BLOCKED",
-        f"{len(contract)} of {len(plan.pending)} pending migrations take something away that the live release may still use",
-        "deploy a release that no longer uses it first; then this one with -e allow_contract=true",
+        f"{len(contract)} of {len(plan.pending)} pending migrations would break the live release",
+        "first deploy a release that no longer uses what goes; then this one with -e allow_contract=true",
         _distance.gate_lines(contract),
     )
 

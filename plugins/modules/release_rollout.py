@@ -175,8 +175,8 @@ def _verify(candidate: Candidate) -> None:
         if time.monotonic() > deadline:
             raise ReleaseError(
                 "VERIFY_FAILED",
-                f"{candidate.title} was ready, but did not answer through the proxy; the route was put back",
-                "look at the proxy: docker logs edge-caddy-1",
+                f"{candidate.title} was ready, but did not answer through the proxy; traffic was switched back",
+                "check the proxy: docker logs edge-caddy-1",
                 [f"last answer at {problem}" for problem in problems],
             )
         time.sleep(VERIFY_INTERVAL)

@@ -161,10 +161,10 @@ def _refuse(drift: List[str], backups: List[str], health: List[str]) -> None:
     if found:
         raise ReleaseError(
             "DRIFT",
-            f"what runs on this host is not as it should be, in {len(found)} ways",
-            "deploy the same tag again: what differs is made anew (data services and proxy by playbooks/provision.yml)"
+            f"this host differs from its records in {len(found)} ways",
+            "deploy the same tag again, which recreates what differs (data services and proxy: playbooks/provision.yml)"
             if drift or backups
-            else "change what the lines below name, then deploy again",
+            else "fix what is listed below, then deploy again",
             found,
         )
 

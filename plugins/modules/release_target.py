@@ -164,9 +164,9 @@ def _refuse_old_passwords(stage: Stage, live: str, target: Release) -> None:
     if names:
         raise ReleaseError(
             "ROLLBACK_SECRETS",
-            f"{target.title} has earlier values of {', '.join(names)}, which the data services do not accept any more: "
+            f"{target.title} has earlier values of {', '.join(names)}, which the data services no longer accept: "
             "its users would get errors",
-            f"deploy its image with the values of today: playbooks/deploy.yml -e image_tag={target.image.tag}",
+            f"deploy its image with the current values: playbooks/deploy.yml -e image_tag={target.image.tag}",
         )
 
 

@@ -83,11 +83,6 @@ def await_database(app: App) -> None:
         time.sleep(0.2)
 
 
-def said(play: Play) -> str:
-    """What a playbook printed, without the line breaks that only fit it to a screen."""
-    return " ".join(play.output.split())
-
-
 def restore(app: App, **variables: Any) -> Play:
     return app.play("restore", **{"confirm": app.name, **variables})
 
@@ -104,8 +99,8 @@ def taken(app: App) -> dict[str, Any]:
     mixed_load_was_served(load, at_least=("keepalive", "fresh"))
     assert told["ok"], told
     (manifest,) = manifests(app)
-    assert f"backup {told['id']} (scheduled) was restored and compared in" in said(proved)
-    assert f"{sum(table['rows'] for table in manifest['tables'].values())} rows" in said(proved)
+    assert f"backup {told['id']} (scheduled) was restored and compared in" in proved.unfolded
+    assert f"{sum(table['rows'] for table in manifest['tables'].values())} rows" in proved.unfolded
     return manifest
 
 
@@ -117,7 +112,7 @@ def test_a_timer_makes_backups_that_are_proved_under_load(app: App, taken: dict[
     drill = f"fairlead-drill-{app.name}"
     assert app.on_host("systemctl", "is-active", f"{drill}.timer").strip() == "active"
     app.on_host("systemctl", "start", f"{drill}.service")
-    assert "the newest proved by a restore drill" in said(app.play("status").succeeded())
+    assert "the newest proved by a restore drill" in app.play("status").succeeded().unfolded
     assert (taken["kind"], taken["revision"], taken["release"]) == ("scheduled", [app.revision], app.live)
     assert set(taken["tables"]) == {"public.alembic_version", "public.items"} and taken["tables"]["public.items"]["rows"] > 0
     dump = f"{folder(app)}/{taken['id']}.dump"
@@ -136,8 +131,9 @@ def test_copies_off_the_host_are_encrypted_and_come_back(app: App, taken: dict[s
     # Of another installation of the app, none is taken that was not named.
     set_up(app, installation="staging.lab")
     refused = restore(app).failed_with("BACKUP_UNKNOWN")
-    assert f"the installation {app.domain} has copies off this host, the newest is {taken['id']}: -e backup_of={app.domain}" in said(
-        refused
+    assert (
+        f"the installation {app.domain} has copies off this host, the newest is {taken['id']}: -e backup_of={app.domain}"
+        in refused.unfolded
     )
     app.play("restore", backup_of=app.domain, into="backup_look").succeeded()
     set_up(app, installation=app.domain)
@@ -249,7 +245,7 @@ def test_a_backup_that_fails_is_told(app: App, fault: Fault, code: str, says: st
         told = scheduled(app)
         assert (state(app), told["ok"], [failure["code"] for failure in told["failures"]]) == (("failed", "1"), False, [code])
         status = app.play("status", status_strict=True).failed_with("DRIFT")
-        assert f"{says} failed at" in said(status) and code in said(status)
+        assert f"{says} failed at" in status.unfolded and code in status.unfolded
     assert [manifest for manifest in before if manifest not in manifests(app)] == ([] if code != "OFFSITE_FAILED" else before)
     assert not app.on_host("find", folder(app), "-name", ".*.partial").split()
     assert scheduled(app)["ok"]
@@ -266,7 +262,7 @@ def test_a_backup_that_fails_is_told(app: App, fault: Fault, code: str, says: st
 def test_a_password_in_the_address_of_copies_is_refused(app: App) -> None:
     address = {"db_backup_restic_repository": "rest:https://shop:planted-word@backup.example.com/shop"}
     play = app.play("backup", "--diff", **address).failed_with("CONFIG")
-    assert "planted-word" not in play.output and "RESTIC_REST_PASSWORD" in play.output
+    assert "planted-word" not in play.output and "RESTIC_REST_PASSWORD" in play.unfolded
 
 
 @pytest.mark.parametrize("variables", [{}, {"confirm": "shop"}])
@@ -294,7 +290,7 @@ def test_the_live_database_goes_back_to_a_backup(app: App) -> None:
     _, kept = databases(app)
     assert kept.startswith("backup_before_") and has(app, "after", kept)
     assert "20260101T000000Z.dump" not in app.on_host("ls", folder(app))
-    assert f"the database {kept}" in said(play) and "Not in it: everything written after" in said(play)
+    assert f"the database {kept}" in play.unfolded and "Not in it: everything written after" in play.unfolded
     app.settle()
     assert manifests(app)[-1]["kind"] == "restore" and not is_maintained(app)
     # Whoever regrets it goes back to what was replaced.
@@ -311,7 +307,7 @@ def test_a_backup_that_a_release_cannot_live_with_keeps_users_out(app: App) -> N
     app.sql(f"INSERT INTO alembic_version VALUES ('{revision}')")
     play = restore(app).failed_with("NOT_READY")
     assert is_maintained(app)
-    assert "the backup is at no revision" in said(play) and "-e maintenance=off" in said(play)
+    assert "the backup is at no revision" in play.unfolded and "-e maintenance=off" in play.unfolded
     replaced = next(manifest["id"] for manifest in reversed(manifests(app)) if manifest["kind"] == "restore")
     restore(app, backup=replaced).succeeded()
     assert not is_maintained(app)
@@ -334,7 +330,7 @@ def test_a_damaged_backup_is_refused(app: App) -> None:
     restore(app, backup="20200101T000000Z").failed_with("BACKUP_UNKNOWN")
     assert (app.fingerprint(), databases(app)) == (before, there) and not is_maintained(app)
     app.play("restore_drill").failed_with("DRILL_FAILED")
-    assert "the last restore drill failed" in said(app.play("status").succeeded())
+    assert "the last restore drill failed" in app.play("status").succeeded().unfolded
     app.on_host("sh", "-c", f"rm {folder(app)}/{newest}.*")
     app.play("restore_drill").succeeded()
     app.assert_tidy()

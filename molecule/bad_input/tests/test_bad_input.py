@@ -47,14 +47,14 @@ def test_every_problem_is_told_at_once(app: App) -> None:
     play = app.deploy("latest", **bad)
     hints = ["'latest'", "app_domain", "app_image", "app_release_keep", "did you mean app_release_ready_path"]
     hints += ["vault_no_such_variable", "it is set with -e"]
-    refused(app, play, "6 to mend", *hints)
+    refused(app, play, "6 problems", *hints)
 
 
 @pytest.mark.fault(row=1, fault="the tag does not exist", code="IMAGE_NOT_FOUND", serves="the old release", says="repository and tag")
 def test_an_unknown_tag(app: App) -> None:
     before = app.running()
     play = app.deploy("no-such-tag").failed_with("IMAGE_NOT_FOUND")
-    assert "registry.lab:5000/shop/api:no-such-tag" in play.output
+    assert "registry.lab:5000/shop/api:no-such-tag" in play.unfolded
     assert app.running() == before
     app.assert_tidy()
 
@@ -81,7 +81,7 @@ def test_a_wrong_vault_password(app: App, tmp_path: Path) -> None:
     before = app.fingerprint()
     result = play("deploy", "-e", "image_tag=v1", host=app.host.name, vault_password=wrong)
     assert result.code != 0 and "TASK [" not in result.output
-    assert "Decryption failed (no vault secrets were found that could decrypt)" in result.output
+    assert "Decryption failed (no vault secrets were found that could decrypt)" in result.unfolded
     assert app.fingerprint() == before
 
 
@@ -129,12 +129,12 @@ def test_an_inventory_without_the_hosts(tmp_path: Path, inventory: str | None, s
     done = subprocess.run(words, cwd=paths.REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False)
     result = Play(done.returncode, done.stdout + done.stderr).failed_with("CONFIG")
     for hint in ("no host in app_hosts", "list your hosts under app_hosts", *said):
-        assert hint in result.output
+        assert hint in result.unfolded
 
 
 def test_a_limit_that_leaves_no_host(app: App) -> None:
     result = app.deploy("v2", "--limit", "localhost")
-    assert result.code != 0 and "no hosts" in result.output
+    assert result.code != 0 and "no hosts" in result.unfolded
 
 
 @pytest.mark.fault(
@@ -174,7 +174,7 @@ def test_provisioning_checks_all_roles_first(app: App) -> None:
         "data_services_postgres_migrator_settings": {"lock_timeout": 5},
     }
     hints = ["did you mean internal?", "docker_engine_hold?", "db_backup_enabled?", "app_listen?", "perhaps 512m", "lock_timeout is 5"]
-    refused(app, app.play("provision", **bad), "7 to mend", *hints, '["alembic", "upgrade", "head"]')
+    refused(app, app.play("provision", **bad), "7 problems", *hints, '["alembic", "upgrade", "head"]')
     assert app.fingerprint() == before
 
 
@@ -188,7 +188,7 @@ def test_provisioning_checks_all_roles_first(app: App) -> None:
 def test_a_text_that_is_a_number_to_yaml(app: App, tmp_path: Path) -> None:
     variables = tmp_path / "variables.yml"
     variables.write_text("app_env:\n  OPEN_AT: 22:30\n  UMASK: 0755\n")
-    refused(app, app.deploy("v2", "-e", f"@{variables}"), "2 to mend", 'YAML reads 22:30 as 1350: write "22:30"', 'write "0755"')
+    refused(app, app.deploy("v2", "-e", f"@{variables}"), "2 problems", 'YAML reads 22:30 as 1350: write "22:30"', 'write "0755"')
 
 
 def test_a_list_in_the_environment_is_json(app: App) -> None:
@@ -203,6 +203,6 @@ def refused(app: App, play: Play, *hints: str) -> None:
     """Check that a run was refused by the check of the input, with these hints, and that the app is as before."""
     play.failed_with("CONFIG")
     for hint in hints:
-        assert hint in play.output, play.output
+        assert hint in play.unfolded, play.output
     assert play.changed == 0
     app.assert_tidy()

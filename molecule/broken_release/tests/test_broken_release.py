@@ -102,7 +102,7 @@ def test_the_old_release_serves_on(app: App, tag: str, variables: dict[str, obje
     assert (set(load.report.releases) == {live}) is (code != "BAKE_FAILED")
     assert len(play.output) < SHOWN_CHARACTERS and play.output.replace("\n", "").isprintable(), repr(play.output[:SHOWN_CHARACTERS])
     for text in (*evidence, f"Serving now: {live}"):
-        assert text in play.output, play.output
+        assert text in play.unfolded, play.output
     assert (app.live, app.revision, app.running()) == (live, revision, running)
     app.assert_tidy()
 

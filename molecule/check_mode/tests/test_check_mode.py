@@ -119,7 +119,7 @@ def before(app: App) -> dict[str, str]:
 @pytest.mark.parametrize("case", CASES)
 def test_a_check_changes_nothing(app: App, before: dict[str, str], case: Case) -> None:
     play = case.planned(app)
-    said = " ".join(play.output.split())
+    said = play.unfolded
     for words in case.says:
         assert words in said, f"{words} is not in\n{play.output}"
     assert "INFO [alembic" not in said, "a logger's line is no SQL"
@@ -144,5 +144,5 @@ def test_what_is_hard_to_ask_is_migrated_all_the_same(app: App, before: dict[str
     assert (before["revision"], app.revision) == ("0001", "0005")
     assert "gunicorn" in {container["Path"] for container in app.containers() if container["State"]["Running"]}
     play = app.deploy("entry_server", "-v", **around).succeeded()
-    assert f"seeded {app.live}" in play.output, "also when nothing is pending, and not as an argument of the server"
+    assert f"seeded {app.live}" in play.unfolded, "also when nothing is pending, and not as an argument of the server"
     app.assert_tidy()

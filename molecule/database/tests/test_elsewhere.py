@@ -34,7 +34,7 @@ def elsewhere() -> App:
 )
 def test_provisioning_tells_that_the_database_does_not_prove_itself(elsewhere: App) -> None:
     play = elsewhere.play("provision", app_database_ca=another_authority()).failed_with("DB_UNREACHABLE")
-    assert "certificate verify failed" in play.output
+    assert "certificate verify failed" in play.unfolded
 
 
 def test_a_release_is_deployed(elsewhere: App) -> None:
@@ -62,7 +62,7 @@ def test_a_deploy_changes_nothing_when_the_database_does_not_prove_itself(elsewh
     faults.damage(elsewhere, AUTHORITY, another_authority())
     play = elsewhere.deploy("v2").failed_with("DB_UNREACHABLE")
     faults.damage(elsewhere, AUTHORITY, trusted)
-    assert "certificate verify failed" in play.output
+    assert "certificate verify failed" in play.unfolded
     assert (elsewhere.live, elsewhere.running(), revision()) == (live, running, "0001")
     elsewhere.assert_tidy()
 
@@ -78,7 +78,7 @@ def test_a_lock_that_the_app_holds_is_told_and_delays_no_backup(elsewhere: App) 
     with external_database.session(NAME, NAME, f"SELECT pg_advisory_lock({MIGRATION_LOCK})"):
         play = elsewhere.deploy("v2").failed_with("MIGRATION_BUSY")
         elsewhere.on_host("systemctl", "start", f"fairlead-backup-{NAME}.service")
-    said = " ".join(play.output.split())
+    said = play.unfolded
     assert f"({NAME}, " in said and "a role that migrates nothing; to end its session: SELECT pg_terminate_backend(" in said
     assert revision() == "0001"
 
@@ -86,7 +86,7 @@ def test_a_lock_that_the_app_holds_is_told_and_delays_no_backup(elsewhere: App) 
 def test_a_backup_is_proved_without_what_only_the_provider_can_make(elsewhere: App) -> None:
     external_database.sql(NAME, f'CREATE EXTENSION IF NOT EXISTS pg_stat_statements; ALTER ROLE "{NAME}_migrator" CREATEDB')
     elsewhere.play("backup").succeeded()
-    said = " ".join(elsewhere.play("restore_drill").succeeded().output.split())
+    said = elsewhere.play("restore_drill").succeeded().unfolded
     assert "was restored and compared" in said
     assert "Left out, as the owner of the schema may not make it: CREATE EXTENSION IF NOT EXISTS pg_stat_statements" in said
 

@@ -62,7 +62,7 @@ def test_data_is_not_given_to_a_server_that_sorts_otherwise() -> None:
     app.on_host("docker", "pull", "--quiet", "postgres:17")
     before = app.fingerprint()
     play = app.play("provision", *DATA_ONLY, data_services_postgres_image="postgres:17").failed_with("CONFIG")
-    assert "belongs to user 70:70" in play.output
+    assert "belongs to user 70:70" in play.unfolded
     assert app.fingerprint() == before
 
 
@@ -79,12 +79,12 @@ def test_the_volumes_of_an_app_without_a_database_are_backed_up_proved_and_resto
     app.on_host(*in_container, "echo kept >/notes/note")
     app.on_host("systemctl", "start", "fairlead-backup-without.service")
     app.on_host(*in_container, "echo later >/notes/note")
-    proved = " ".join(app.play("restore_drill").succeeded().output.split())
+    proved = app.play("restore_drill").succeeded().unfolded
     assert "the app has no database; extracted and compared: notes (" in proved
     app.play("restore", confirm=app.name, into="beside").failed_with("CONFIG")
     restored = app.play("restore", confirm=app.name).succeeded()
     assert app.on_host(*in_container, "cat /notes/note") == "kept\n"
-    assert "What was replaced is the backup" in restored.output
+    assert "What was replaced is the backup" in restored.unfolded
     assert app.get("/livez")[0] == 200
 
 

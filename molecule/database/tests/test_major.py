@@ -22,7 +22,7 @@ def rows(app: App) -> None:
 def test_an_image_of_another_major_is_refused(app: App) -> None:
     before = app.fingerprint()
     play = app.play("provision", *DATA_ONLY, data_services_postgres_image=NEW).failed_with("PG_MAJOR_UPGRADE")
-    assert "playbooks/upgrade_postgres.yml -e data_services_postgres_image=postgres:17" in play.output
+    assert "playbooks/upgrade_postgres.yml -e data_services_postgres_image=postgres:17" in play.unfolded
     assert app.fingerprint() == before
     serves(app, major="15")
 
@@ -45,7 +45,7 @@ def test_an_upgrade_that_fails_leaves_the_old_server_on_its_volume(app: App) -> 
     content, options = app.sql(EVERYTHING), {"no_such_setting": "1"}
     play = upgrade(app, data_services_postgres_options=options, data_services_ready_seconds=15)
     play.failed_with("UPGRADE_FAILED")
-    assert "PostgreSQL 15 runs again on its volume database-data_postgres-15" in play.output
+    assert "PostgreSQL 15 runs again on its volume database-data_postgres-15" in play.unfolded
     assert app.sql(EVERYTHING) == content
     serves(app, major="15")
     assert volumes(app) == ["database-data_postgres-15"]
@@ -55,7 +55,7 @@ def test_an_upgrade_that_fails_leaves_the_old_server_on_its_volume(app: App) -> 
 def test_all_rows_are_in_the_new_major(app: App) -> None:
     content = app.sql(EVERYTHING)
     play = upgrade(app).succeeded()
-    assert "docker volume rm database-data_postgres-15" in play.output
+    assert "docker volume rm database-data_postgres-15" in play.unfolded
     assert app.sql(EVERYTHING) == content
     serves(app, major="17")
     assert volumes(app) == ["database-data_postgres-15", "database-data_postgres-17"]
@@ -65,13 +65,13 @@ def test_all_rows_are_in_the_new_major(app: App) -> None:
 def test_the_second_run_changes_nothing(app: App) -> None:
     again = upgrade(app).succeeded()
     assert again.changed == 0, again.output
-    assert "Nothing to do: PostgreSQL 17" in again.output
+    assert "Nothing to do: PostgreSQL 17" in again.unfolded
 
 
 def test_there_is_no_way_back_to_an_earlier_major(app: App) -> None:
     for playbook in ("provision", "upgrade_postgres"):
         play = app.play(playbook, data_services_postgres_image=OLD, confirm=app.name).failed_with("PG_MAJOR_UPGRADE")
-        assert "no way back" in play.output
+        assert "no way back" in play.unfolded
     serves(app, major="17")
 
 

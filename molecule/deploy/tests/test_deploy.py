@@ -52,7 +52,7 @@ def test_check_mode_of_a_second_deploy_tells_and_changes_nothing(app: App) -> No
     before = app.fingerprint()
     play = app.deploy("v2", "--check", "--diff").succeeded()
     assert app.fingerprint() == before
-    assert "+registry.lab:5000/shop/api:v2@sha256:" in play.output.replace(" ", "")
+    assert "+registry.lab:5000/shop/api:v2@sha256:" in play.unfolded.replace(" ", "")
     assert play.changed > 0
 
 
@@ -61,15 +61,15 @@ def test_check_mode_of_a_first_deploy_tells_and_changes_nothing(provisioned: App
     before = provisioned.fingerprint()
     play = provisioned.deploy("v1", "--check", "--diff").succeeded()
     assert provisioned.fingerprint() == before
-    assert "+services:" in play.output.replace(" ", "")
-    assert "database_password: (set)" in play.output
+    assert "+services:" in play.unfolded.replace(" ", "")
+    assert "database_password: (set)" in play.unfolded
 
 
 def test_smoke_and_status_tell_the_truth(app: App) -> None:
     app.play("smoke").succeeded()
     status = app.play("status").succeeded()
-    assert f"{app.live} is live since" in status.output
-    assert app.releases[app.live]["digest"] in status.output
+    assert f"{app.live} is live since" in status.unfolded
+    assert app.releases[app.live]["digest"] in status.unfolded
 
 
 def test_the_container_is_confined(app: App, server: Any) -> None:

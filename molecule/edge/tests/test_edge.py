@@ -94,7 +94,7 @@ def test_after_maintenance_users_are_back(app: App) -> None:
 @pytest.mark.parametrize("value", ["maybe", ""])
 def test_maintenance_is_on_or_off(app: App, value: str) -> None:
     play = app.play("maintenance", maintenance=value).failed_with("CONFIG")
-    assert "-e maintenance=on" in play.output
+    assert "-e maintenance=on" in play.unfolded
     assert app.get("/items")[0] == 200
 
 
@@ -177,7 +177,7 @@ def test_no_deploy_without_the_proxy(app: App) -> None:
     live, running = app.live, app.running()
     app.on_host("docker", "stop", PROXY)
     play = app.deploy("v3").failed_with("PROXY_DOWN")
-    assert f"{PROXY} is exited" in play.output and "docker compose --project-name edge start" in play.output
+    assert f"{PROXY} is exited" in play.unfolded and "docker compose --project-name edge start" in play.unfolded
     assert (app.live, app.running()) == (live, running)
     app.on_host("docker", "compose", "--project-name", "edge", "start")
     eventually(lambda: app.get("/ready")[0] == 200)
@@ -226,7 +226,7 @@ def test_a_restart_of_the_engine_stops_no_container_and_cuts_no_answer(app: App)
 def test_a_setting_that_the_proxy_refuses_is_not_written(app: App) -> None:
     before = app.fingerprint()
     play = app.play("provision", *PROXY_ONLY, edge_proxy_acme_email="two words").failed_with("PROXY_CONFIG")
-    assert "email" in play.output and "Error: " in play.output
+    assert "email" in play.unfolded and "Error: " in play.unfolded
     assert app.fingerprint() == before
     app.assert_tidy()
 
@@ -239,7 +239,7 @@ def test_a_port_that_another_program_has_is_left_to_it(app: App) -> None:
         eventually(lambda: app.host.run(["curl", "--silent", "--fail", f"http://127.0.0.1:{FOREIGN_PORT}/"]).returncode == 0)
         before = app.fingerprint()
         play = app.play("provision", *PROXY_ONLY, edge_proxy_https_port=FOREIGN_PORT).failed_with("PORT_IN_USE")
-        assert f"port {FOREIGN_PORT} of {app.host.name} is used by python3 (pid {pid})" in play.output
+        assert f"port {FOREIGN_PORT} of {app.host.name} is used by python3 (pid {pid})" in play.unfolded
         assert app.fingerprint() == before
     finally:
         app.on_host("systemctl", "stop", "squatter")
@@ -258,7 +258,7 @@ def test_a_domain_of_another_app_is_refused_before_anything_is_written(app: App,
     before = app.fingerprint()
     other = App("edge-other", variables=VARIABLES)
     play = other.play("provision", *arguments, app_domain=app.domain).failed_with("DOMAIN_TAKEN")
-    assert f"{app.domain} is a name of the app edge-story" in play.output and "app_domains" in play.output
+    assert f"{app.domain} is a name of the app edge-story" in play.unfolded and "app_domains" in play.unfolded
     assert app.fingerprint() == before
 
 
@@ -276,12 +276,12 @@ def test_a_proxy_that_fails_at_each_start_is_told_as_such(app: App) -> None:
     try:
         eventually(lambda: app.on_host("docker", "inspect", "--format={{.State.Restarting}}", PROXY).strip() == "true")
         status = app.play("status", status_strict=True).failed_with("DRIFT")
-        assert f"users do not reach the live release: https://{app.domain}/ready: " in status.output
+        assert f"users do not reach the live release: https://{app.domain}/ready: " in status.unfolded
         deploy = app.deploy("v2").failed_with("PROXY_DOWN")
-        assert f"Serving now: {app.live} " in deploy.output and "by the record, but users do not reach it" in deploy.output
+        assert f"Serving now: {app.live} " in deploy.unfolded and "by the record, but users do not reach it" in deploy.unfolded
         # Its own ports are no conflict, although the engine opens and closes them all the time.
         provision = app.play("provision", *PROXY_ONLY).failed_with("PROXY_CONFIG")
-        assert "other.caddy" in provision.output and "what is on this host already" in provision.output
+        assert "other.caddy" in provision.unfolded and "what is on this host already" in provision.unfolded
     finally:
         app.on_host("rm", "/etc/fairlead/edge/sites/other.caddy")
         app.on_host("docker", "restart", PROXY)
@@ -307,7 +307,7 @@ def test_a_deploy_that_the_site_does_not_fit_is_refused_before_it_begins(app: Ap
     before = app.fingerprint()
     play = app.deploy("plain", **PLAIN, **SHAPE, **TCP).failed_with("SITE_MISMATCH")
     for words in ("(app_listen, app_port)", "www.edge-story.lab (redirected)", "playbooks/provision.yml"):
-        assert words in " ".join(play.output.split())
+        assert words in play.unfolded
     assert app.fingerprint() == before
 
 
@@ -318,7 +318,7 @@ def test_an_expired_certificate_does_not_stop_a_deploy_and_is_told(app: App) -> 
     expired = give_certificate(app, days=-3)
     assert presented(app) == expired
     play = app.deploy("v3").succeeded()
-    assert "CERT_EXPIRY: " in play.output and app.domain in play.output
+    assert "CERT_EXPIRY: " in play.unfolded and app.domain in play.unfolded
 
 
 def test_a_replaced_certificate_is_presented_at_once(app: App) -> None:
@@ -364,7 +364,7 @@ def test_a_key_of_another_certificate_is_refused(app: App) -> None:
     before = app.fingerprint()
     other = f"{{{{ lookup('ansible.builtin.file', '{paths.REGISTRY / 'tls.key'}') }}}}"
     play = app.play("provision", *PROXY_ONLY, edge_proxy_tls_key=other, **SHAPE).failed_with("PROXY_CONFIG")
-    assert "private key does not match public key" in play.output and "PRIVATE KEY---" not in play.output
+    assert "private key does not match public key" in play.unfolded and "PRIVATE KEY---" not in play.output
     assert app.fingerprint() == before
 
 

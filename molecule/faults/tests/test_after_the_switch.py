@@ -54,7 +54,7 @@ def test_the_old_release_is_put_back(app: App, tag: str, life_seconds: float, ev
         play = app.deploy(tag, app_release_bake_seconds=10).failed_with("BAKE_FAILED")
         app.settle()
     for text in (*evidence, f"Serving now: {live}"):
-        assert text in play.output, play.output
+        assert text in play.unfolded, play.output
     assert (app.live, app.running(), app.journal["phase"]) == (live, running, "REVERTED")
     assert_failures_belong_to_the_bad_release(load.report, live, life_seconds)
     app.assert_tidy()
@@ -101,7 +101,7 @@ def test_one_command_leads_away_from_a_release_that_keeps_crashing(app: App, mor
     faults.kill_process(app)
     status = app.play("status").succeeded()
     # The engine starts it again and again, later each time: it is either down, or refuses connections.
-    assert re.search(rf"{mortal} is live since \S+, .*(exit code|restarted \d+ times)", " ".join(status.output.split())), status.output
+    assert re.search(rf"{mortal} is live since \S+, .*(exit code|restarted \d+ times)", status.unfolded), status.output
     app.rollback().succeeded()
     assert app.live == before
     app.assert_tidy()
@@ -165,7 +165,7 @@ def test_what_outlasts_the_old_release(app: App, unruly: str, background: Thread
     assert asking.result()[0] in (500, 502)
     (finish,) = (result for result in results(play.output) if "cut" in result)
     assert finish["cut"] == 1
-    assert "CUT: 1 request" in play.output
+    assert "CUT: 1 request" in play.unfolded
     app.assert_tidy()
 
 

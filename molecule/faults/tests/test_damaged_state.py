@@ -25,7 +25,7 @@ def test_a_damaged_record_is_rebuilt(app: App, home: str, name: str, spoil: Call
     spoilt = spoil(app.on_host("cat", file))
     faults.damage(app, file, spoilt)
     play = app.deploy(tag).succeeded()
-    assert "STATE_REBUILT: " in play.output and file in play.output, play.output
+    assert "STATE_REBUILT: " in play.unfolded and file in play.unfolded, play.output
     assert app.on_host("sh", "-c", 'cat "$(ls -t "$1".corrupt-* | head -n 1)"', "sh", file) == spoilt
     assert (app.running(), servable(app)) == (running, known)
     app.assert_tidy()
@@ -43,7 +43,7 @@ def test_a_record_of_a_newer_version_is_left_alone(app: App, home: str, name: st
         assert app.on_host("cat", file) == faults.newer(mine)
     finally:
         faults.damage(app, file, mine)
-    assert file in play.output and "99" in play.output
+    assert file in play.unfolded and "99" in play.unfolded
     assert app.running() == running
     app.assert_tidy()
 
@@ -57,7 +57,7 @@ def test_a_damaged_route_is_repaired(app: App, content: str | None) -> None:
     faults.damage(app, f"/var/lib/fairlead/{app.name}/route", content)
     assert app.get("/ready")[0] == 502
     play = app.deploy(app.releases[live]["tag"]).succeeded()
-    assert "RECOVERED: the route was" in play.output and f"it names {live} again" in play.output, play.output
+    assert "RECOVERED: the route was" in play.unfolded and f"it names {live} again" in play.unfolded, play.output
     assert (app.live, app.running()) == (live, running)
     app.assert_tidy()
 
@@ -86,7 +86,7 @@ def test_drift_is_told_and_made_anew(app: App, home: str) -> None:
         for file in ("compose.yaml", "app.env", "database_password"):
             assert file in play.output, f"{file} is not named\n{play.output}"
         assert PLANTED not in play.output
-    assert "DRIFT: " in deploy.output
+    assert "DRIFT: " in deploy.unfolded
     assert (app.live != live, app.releases[app.live]["tag"]) == (True, tag)
     app.play("status", status_strict=True).succeeded()
     app.assert_tidy()
@@ -99,7 +99,7 @@ def test_a_full_disk_under_the_records(app: App, home: str, free_pages: int) -> 
     with faults.full_state_disk(app, free_pages):
         play = app.deploy("v5").failed_with("STATE_WRITE")
         assert servable(app) == known
-    assert home in play.output
+    assert home in play.unfolded
     assert app.running() == running
     app.deploy(app.releases[app.live]["tag"]).succeeded()
     assert app.running() == running
@@ -123,7 +123,7 @@ def test_without_image_and_registry_there_is_no_way_back(app: App) -> None:
     app.on_host("docker", "system", "prune", "--all", "--force")
     with faults.refusing_registry(app):
         play = app.rollback(release=target["id"]).failed_with("ROLLBACK_IMAGE")
-    assert target["digest"] in play.output
+    assert target["digest"] in play.unfolded
     assert (app.live, app.running()) == (live, running)
     app.assert_tidy()
     app.rollback(release=target["id"]).succeeded()

@@ -55,7 +55,7 @@ def test_users_notice_nothing(app: App, fault: Fault, tag: str, variables: dict[
     mixed_load_was_served(load)
     assert set(load.report.releases) == {live}
     for text in (*evidence, f"Serving now: {live}"):
-        assert text in play.output, play.output
+        assert text in play.unfolded, play.output
     assert (app.live, app.revision, app.running()) == (live, revision, running)
     assert image_ids(app) == images or code in BEGUN, "something was pulled"
     assert app.journal == journal or (code in BEGUN and app.journal["code"] == code)
@@ -81,7 +81,7 @@ def test_without_a_data_service_nothing_is_begun(app: App, service: str, code: s
     with faults.stopped(app, service):
         play = app.deploy("large").failed_with(code)
         assert app.get("/health")[0] == 200
-    assert f"{app.name}-data-{service}-1" in play.output
+    assert f"{app.name}-data-{service}-1" in play.unfolded
     assert (app.running(), image_ids(app)) == (running, images)
     app.assert_tidy()
 

@@ -58,7 +58,7 @@ def test_the_second_run_stands_back(app: App, busy: tuple[Watch, "Future[Play]"]
     journal, releases = app.journal, set(app.releases)
     play = app.play(playbook, "-v", **variables).failed_with("LOCKED")
     for text in (journal["owner"], journal["run"], journal["since"], "STARTED"):
-        assert text in play.output, play.output
+        assert text in play.unfolded, play.output
     (refusal,) = (result for result in results(play.output) if result.get("code") == "LOCKED")
     assert sum(step["seconds"] for step in refusal["steps"]) < REFUSED_SECONDS
     assert (app.journal, set(app.releases)) == (journal, releases)
@@ -102,7 +102,7 @@ def test_a_killed_stage_holds_no_lock(app: App, background: ThreadPoolExecutor) 
         assert app.live == live
         play = app.deploy("v3").succeeded()
     mixed_load_was_served(load)
-    assert "RECOVERED: " in play.output and "ended at STARTED" in play.output, play.output
+    assert "RECOVERED: " in play.unfolded and "ended at STARTED" in play.unfolded, play.output
     app.assert_tidy()
 
 

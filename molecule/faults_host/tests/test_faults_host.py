@@ -63,7 +63,7 @@ def test_a_disk_without_room(app: App, fault: Callable[[App], AbstractContextMan
         play = app.deploy("large", app_release_disk_megabytes=100).failed_with("DISK_SPACE")
     mixed_load_was_served(load)
     for text in (*evidence, f"Serving now: {live}"):
-        assert text in play.output, play.output
+        assert text in play.unfolded, play.output
     assert (app.live, app.running()) == (live, running)
     assert faults.free_space(app) >= free - 1, "layers of the image that was not wanted take room"
     app.assert_tidy()
@@ -79,7 +79,7 @@ def test_a_clock_that_jumps(app: App, background: ThreadPoolExecutor) -> None:
         watch.close()
         play = deploy.result().succeeded()
     mixed_load_was_served(load)
-    assert "CLOCK_OFFSET: " in play.output and "ahead of" in play.output, play.output
+    assert "CLOCK_OFFSET: " in play.unfolded and "ahead of" in play.unfolded, play.output
     assert app.releases[app.live]["tag"] == "v2"
     app.assert_tidy()
 
@@ -98,7 +98,7 @@ def test_without_live_restore_an_engine_restart_is_an_outage_and_deploys_say_so(
     print(f"outage of {time.monotonic() - started:.1f} s")
     assert app.running() != before
     play = app.deploy("v2").succeeded()
-    assert "LIVE_RESTORE: " in play.output, play.output
+    assert "LIVE_RESTORE: " in play.unfolded, play.output
     app.assert_tidy()
 
 

@@ -94,7 +94,7 @@ def test_what_is_no_socket_leads_nowhere(app: App, bystander: App, how: str) -> 
             statuses = set(users.map(lambda _: app.get("/items/wait?reference=nobody&seconds=3")[0], range(40)))
         assert 502 in statuses and statuses <= {204, 502}
         # Root does not wait for what the app has put there either: the attack goes on when the answer is there.
-        assert "is not a socket" in app.play("status").succeeded().output
+        assert "is not a socket" in app.play("status").succeeded().unfolded
     app.settle()
 
 
@@ -167,7 +167,7 @@ def test_the_apps_role_is_refused(app: App, statement: str) -> None:
 def test_backups_and_plans_go_on_when_the_app_takes_all_connections(app: App) -> None:
     with under_attack(app, sessions(app), "connections"):
         app.play("backup").succeeded()
-        assert "0003" in app.deploy("expand", "--check", "--diff").succeeded().output
+        assert "0003" in app.deploy("expand", "--check", "--diff").succeeded().unfolded
     app.settle()
     app.assert_tidy()
 

@@ -94,7 +94,7 @@ def test_the_connection_is_cut(app: App, phase: str) -> None:
         with deploy_stopped(app, phase) as deploy:
             deploy.stage.cut()
             play = deploy.controller.wait()
-            assert play.code == 4 and "UNREACHABLE!" in play.output, play.output
+            assert play.code == 4 and "UNREACHABLE!" in play.unfolded, play.output
             the_right_release_serves(app, phase, deploy)
             deploy.stage.thaw()
         a_deploy_succeeds(app, phase, deploy.tag)
@@ -151,7 +151,7 @@ def the_right_release_serves(app: App, phase: str, deploy: Stopped) -> None:
 def a_deploy_succeeds(app: App, phase: str, tag: str) -> None:
     """Do what an operator does who knows nothing: deploy again. It tells what it found, and the tag is live."""
     play = app.deploy(tag).succeeded()
-    assert (phase == PHASES[-1]) != ("RECOVERED: " in play.output), play.output
+    assert (phase == PHASES[-1]) != ("RECOVERED: " in play.unfolded), play.output
     assert app.releases[app.live]["tag"] == tag
     app.assert_tidy()
 

@@ -214,8 +214,8 @@ def test_the_old_release_serves_on(
 )
 def test_what_is_left_of_half_a_migration_is_named_until_it_is_gone(app: App) -> None:
     live, revision = app.live, app.revision
-    assert DROP in app.deploy("concurrent").failed_with("MIGRATION_PARTIAL").output
-    assert DROP in app.deploy("expand").failed_with("MIGRATION_PARTIAL").output
+    assert DROP in app.deploy("concurrent").failed_with("MIGRATION_PARTIAL").unfolded
+    assert DROP in app.deploy("expand").failed_with("MIGRATION_PARTIAL").unfolded
     assert (app.live, app.revision) == (live, revision)
     app.sql(DROP)
     app.assert_tidy()
@@ -256,7 +256,7 @@ def test_a_release_that_fails_after_its_migration_leaves_the_database_ahead(app:
     with app.load() as load, a_lock_of_the_app(app):
         play = app.deploy("expand", app_release_ready_path="/nowhere", app_release_ready_seconds=5).failed_with("NOT_READY")
     mixed_load_was_served(load)
-    assert "SCHEMA_AHEAD: " in play.output and "from 0002 to 0003" in play.output, play.output
+    assert "SCHEMA_AHEAD: " in play.unfolded and "from 0002 to 0003" in play.unfolded, play.output
     assert (app.live, app.revision, set(load.report.releases)) == (live, "0003", {live})
     app.assert_tidy()
 
@@ -271,7 +271,7 @@ def test_a_release_that_fails_after_its_migration_leaves_the_database_ahead(app:
 def test_an_image_that_does_not_know_the_revision_is_refused(app: App) -> None:
     live, made = app.live, backups(app)
     play = app.deploy("bad_migration").failed_with("REVISION_CONFLICT")
-    assert "0003," in play.output and "0003_bad" in play.output, play.output
+    assert "0003," in play.unfolded and "0003_bad" in play.unfolded, play.output
     assert (app.live, app.revision, backups(app)) == (live, "0003", made)
     app.assert_tidy()
 
@@ -300,7 +300,7 @@ def test_a_database_that_dies_after_the_migration(app: App, background: ThreadPo
         with faults.stopped(app, "postgres"):
             watch.close()
             play = deploy.result().failed_with("APP_EXIT")
-    assert "database at postgres:5432" in play.output
+    assert "database at postgres:5432" in play.unfolded
     assert (app.running(), app.revision) == (running, "0005")
     app.assert_tidy()
     app.deploy("contract", app_env=impatient).succeeded()
@@ -317,7 +317,7 @@ def test_a_database_that_dies_after_the_migration(app: App, background: ThreadPo
 )
 def test_a_rollback_to_what_misses_something_is_refused_until_it_is_undone(app: App) -> None:
     live, running = app.live, app.running()
-    said = " ".join(app.rollback().failed_with("ROLLBACK_SCHEMA").output.split())
+    said = app.rollback().failed_with("ROLLBACK_SCHEMA").unfolded
     for words in (
         BLOCKED,
         "0004 (unknown)",

@@ -83,7 +83,7 @@ def test_a_link_in_place_of_a_socket_leads_nowhere(user: App, aim: str) -> None:
     target = links.ADMINISTRATION if aim == "the proxy's administration" else links.own_socket(user)
     with links.planted(user, target):
         assert [user.get(path)[0] for path in ("/config/", "/ready")] == [502, 502]
-        assert "api.sock is not a socket" in " ".join(user.play("status").succeeded().output.split())
+        assert "api.sock is not a socket" in user.play("status").succeeded().unfolded
     assert user.get("/ready")[0] == 200
     user.assert_tidy()
 
@@ -167,6 +167,6 @@ def test_a_neighbours_good_answers_hide_nothing(user: App, other: App) -> None:
     live = user.live
     with other.load(150, profile="foreign", paths=["/health"]), user.load(6, audit=False):
         play = user.deploy("failing", app_release_bake_seconds=20).failed_with("BAKE_FAILED")
-    assert "were answered with 5xx since the switch" in play.output
+    assert "were answered with 5xx since the switch" in play.unfolded
     assert user.live == live
     user.assert_tidy()

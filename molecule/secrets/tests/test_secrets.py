@@ -75,7 +75,7 @@ def test_not_in_output_when_a_secret_changes(app: App, spellings: list[str]) -> 
     kept = {name: f"{{{{ vault_{name} }}}}" for name in ("database_password", "redis_password")}
     changed = {**kept, "extra": "planted-1234567890"}
     play = app.deploy("v2", "-vvv", "--diff", "--check", app_secrets=changed).succeeded()
-    assert "extra: (set)" in play.output
+    assert "extra: (set)" in play.unfolded
     assert found(spellings, play.output) == []
 
 
@@ -93,10 +93,10 @@ def test_a_password_in_the_environment_is_refused_and_not_shown(app: App, tmp_pa
     variables.write_text(json.dumps({"app_env": app.env(**exposed)}))
     for words in ((), ("--check", "--diff")):
         play = app.deploy("v2", "-vvv", *words, "-e", f"@{variables}").failed_with("CONFIG")
-        assert "app_env.DATABASE_URL" in play.output and "app_env.SMTP_PASSWORD" in play.output and "app_secrets" in play.output
+        assert "app_env.DATABASE_URL" in play.unfolded and "app_env.SMTP_PASSWORD" in play.unfolded and "app_secrets" in play.unfolded
         assert planted not in play.output
     excepted = app.deploy("v2", "--check", "--diff", "-e", f"@{variables}", app_env_public=["DATABASE_URL", "SMTP_PASSWORD"])
-    assert "SMTP_PASSWORD" in excepted.succeeded().output and planted not in excepted.output
+    assert "SMTP_PASSWORD" in excepted.succeeded().unfolded and planted not in excepted.output
 
 
 def test_not_in_containers_or_logs(app: App, spellings: list[str]) -> None:

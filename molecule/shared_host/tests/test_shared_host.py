@@ -40,7 +40,7 @@ def daemon(app: App) -> dict[str, object]:
 )
 def test_settings_of_others_are_not_overwritten(app: App, theirs: tuple[str, ...]) -> None:
     play = app.play("provision", docker_engine_options={"data-root": "/srv/docker"}).failed_with("ENGINE_CONFLICT")
-    assert "data-root: the host has '/var/lib/docker/data', the inventory wants '/srv/docker'" in play.output
+    assert "data-root: the host has '/var/lib/docker/data', the inventory wants '/srv/docker'" in play.unfolded
     untouched(app, theirs)
 
 
@@ -53,7 +53,7 @@ def test_settings_of_others_are_not_overwritten(app: App, theirs: tuple[str, ...
 )
 def test_the_engine_of_others_is_not_restarted(app: App, theirs: tuple[str, ...]) -> None:
     play = app.play("provision", docker_engine_options={"userland-proxy": False}).failed_with("ENGINE_SHARED")
-    assert f"interrupts 1 container ({others.SERVICE})" in play.output
+    assert f"interrupts 1 container ({others.SERVICE})" in play.unfolded
     untouched(app, theirs)
 
 
@@ -66,14 +66,14 @@ def test_the_engine_of_others_is_not_restarted(app: App, theirs: tuple[str, ...]
 )
 def test_packages_that_the_index_does_not_have_are_named(app: App, theirs: tuple[str, ...]) -> None:
     play = app.play("provision", docker_engine_packages=["docker.io", "no-such-package"]).failed_with("ENGINE_PACKAGES")
-    assert "does not have no-such-package" in play.output
+    assert "does not have no-such-package" in play.unfolded
     untouched(app, theirs)
 
 
 def test_an_engine_that_is_there_is_kept_with_all_that_runs_on_it(app: App, theirs: tuple[str, ...]) -> None:
     play = app.play("site", image_tag="v1").succeeded()
     told = "(docker-ce) is there with 1 container of others, data in /var/lib/docker/data: kept"
-    assert told in " ".join(play.output.split()), play.output
+    assert told in play.unfolded, play.output
     assert others.state(app.host) == theirs
     assert daemon(app) == {**others.DAEMON, "live-restore": True}
     app.settle()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.story import App, Play
+from lab.story import App
 
 VARIABLES = yaml.safe_load((Path(__file__).parents[1] / "vars" / "main.yml").read_text())
 RETRY_SECONDS = VARIABLES["edge_proxy_retry_seconds"]
@@ -34,11 +34,6 @@ def owner(app: App) -> list[str]:
     return app.on_host("stat", "--format", "%u:%g %a", FILES).split()
 
 
-def said(play: Play) -> str:
-    """What a playbook printed, without the line breaks that only fit it to a screen."""
-    return " ".join(play.output.split())
-
-
 @pytest.mark.fault(
     row=110,
     fault="the image declares a VOLUME that nothing is mounted at",
@@ -50,8 +45,8 @@ def said(play: Play) -> str:
 def test_an_image_that_would_lose_what_it_writes_is_refused(app: App, arguments: list[str]) -> None:
     before, running = app.fingerprint(), app.running()
     refused = app.deploy("files_next", *arguments, app_volumes=[]).failed_with("VOLUME_UNMAPPED")
-    assert "app_volumes: [{name: data, path: /data, backup: true}]" in said(refused)
-    assert "app_release_tmpfs: [/tmp, /data]" in said(refused)
+    assert "app_volumes: [{name: data, path: /data, backup: true}]" in refused.unfolded
+    assert "app_release_tmpfs: [/tmp, /data]" in refused.unfolded
     assert app.running() == running
     if arguments:
         assert app.fingerprint() == before
@@ -90,12 +85,12 @@ def test_a_lost_volume_comes_back(app: App) -> None:
     app.on_host("systemctl", "start", f"fairlead-backup-{app.name}.service")
     write(app, "kept", "written after it")
     proved = app.play("restore_drill").succeeded()
-    assert "extracted and compared as well: data (" in said(proved)
+    assert "extracted and compared as well: data (" in proved.unfolded
     for container in app.containers():
         app.on_host("docker", "rm", "--force", container["Id"])
     app.on_host("docker", "volume", "rm", VOLUME)
     missed = app.play("status", status_strict=True).failed_with("DRIFT")
-    assert f"the volume {VOLUME}, which the app has at /data, is not on this host" in said(missed)
+    assert f"the volume {VOLUME}, which the app has at /data, is not on this host" in missed.unfolded
     app.play("restore", confirm=app.name).succeeded()
     assert read(app, "kept") == "in the backup"
     assert app.on_host("readlink", f"{FILES}/link").strip() == "/etc/shadow"
@@ -109,7 +104,7 @@ def test_a_restore_keeps_what_it_replaces(app: App) -> None:
     assert read(app, "kept") == "in the backup"
     (aside,) = app.on_host("find", f"{FILES}/..", "-maxdepth", "1", "-name", "fairlead-*").split()
     assert app.on_host("cat", f"{aside}/kept") == "to be replaced"
-    assert "until the next restore its old files are in" in said(restored)
+    assert "until the next restore its old files are in" in restored.unfolded
 
 
 ALONE = {"app_volumes": [{**VARIABLES["app_volumes"][0], "exclusive": True}]}
@@ -128,7 +123,7 @@ def test_a_single_writer_is_handed_over_with_its_downtime_told(app: App) -> None
     assert starts(app) == [first]
     with app.load(20, profile="foreign", paths=["/health", "/starts"]) as load:
         play = app.deploy("files_next", **alone).succeeded()
-    told = re.search(r"is live; nobody was served for ([0-9.]+) s, because a volume is exclusive", said(play))
+    told = re.search(r"is live; nobody was served for ([0-9.]+) s, because a volume is exclusive", play.unfolded)
     assert told and 0 < float(told[1]) < RETRY_SECONDS, play.output
     assert starts(app) == [first, app.live]
     # The proxy held what came meanwhile.
@@ -145,6 +140,6 @@ def test_a_single_writer_is_handed_over_with_its_downtime_told(app: App) -> None
 def test_the_single_writer_comes_back_when_its_successor_fails(app: App) -> None:
     before = app.live
     refused = app.deploy("never_ready", **ALONE, app_release_ready_seconds=3).failed_with("NOT_READY")
-    assert f"{before} had been stopped for it and was started again: nobody was served for" in said(refused)
+    assert f"{before} had been stopped for it and was started again: nobody was served for" in refused.unfolded
     assert app.live == before and starts(app)[-2:] == [before, before]
     app.assert_tidy()

@@ -137,7 +137,7 @@ def _failed(title: str, why: str, details: Sequence[str]) -> ReleaseError:
     return ReleaseError(
         "BACKUP_FAILED",
         f"{title} could not be backed up: {why}",
-        "mend what is named, then try it by itself: playbooks/backup.yml",
+        "fix the cause, then test with playbooks/backup.yml",
         details,
     )
 

@@ -78,14 +78,14 @@ def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> VolumeCopy:
         found = volume_copy.pack(top, partial)
         read = volume_read.read(partial)
         if read.checksum != found.checksum:
-            raise ReleaseError("BACKUP_FAILED", "its copy does not hold what was read", "look at the disk: dmesg")
+            raise ReleaseError("BACKUP_FAILED", "the copy differs from what was read", "check the disk (dmesg)")
     except ReleaseError as error:
         if error.code == "DISK_SPACE":
             raise
         raise ReleaseError(
             "BACKUP_FAILED",
             f"the volume {volume.docker_name} could not be backed up: {error.what}",
-            f"{error.todo}; then try it by itself: playbooks/backup.yml",
+            f"{error.todo}; then test with playbooks/backup.yml",
             error.details,
         ) from error
     partial.replace(archive)

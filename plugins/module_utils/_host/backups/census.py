@@ -133,7 +133,7 @@ class Moment:
         # Why Docker could not start psql is on standard output.
         words = (self._errors.read() or answer).decode(errors="replace").strip().splitlines()[-5:]
         return ReleaseError(
-            "DB_QUERY_FAILED", f"the session at {self._title} that reads all of it failed: {how}", "as its words say", words
+            "DB_QUERY_FAILED", f"the session at {self._title} that reads the tables failed: {how}", "see the error output below", words
         )
 
 

@@ -62,8 +62,8 @@ def failed(error: ReleaseError) -> ReleaseError:
     """Return the failure of a drill."""
     return ReleaseError(
         "DRILL_FAILED",
-        f"the backup was not proved: {error.code}: {error.what}",
-        f"until one is, do not rely on the backups: {error.todo}",
+        f"the restore drill failed: {error.code}: {error.what}",
+        f"do not rely on these backups until a drill succeeds: {error.todo}",
         error.details,
     )
 
@@ -95,7 +95,7 @@ def _only_drill(paths: AppPaths) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            busy = ReleaseError("LOCKED", f"another drill of {paths.app} is under way", "wait for it: systemctl list-jobs; ps")
+            busy = ReleaseError("LOCKED", f"another drill of {paths.app} is under way", "wait for it to end (systemctl list-jobs)")
             raise failed(busy) from None
         yield
     finally:

@@ -26,8 +26,8 @@ def require_database(paths: AppPaths) -> Database:
     if database is None:
         raise ReleaseError(
             "DB_UNREACHABLE",
-            f"this host knows no database of {paths.app}: none runs here, and none elsewhere was told of",
-            "run playbooks/provision.yml; a database elsewhere is told of by app_database_url",
+            f"{paths.app} has no database that this host knows of: PostgreSQL does not run here, and app_database_url is not set",
+            "run playbooks/provision.yml; for a database elsewhere, set app_database_url first",
         )
     return database
 
@@ -68,7 +68,7 @@ def obtain(paths: AppPaths, wanted: str, fetch: bool = True, installation: str =
         ReleaseError: BACKUP_UNKNOWN, BACKUP_DAMAGED, or OFFSITE_FAILED.
     """
     if wanted and not store.is_id(wanted):
-        raise ReleaseError("BACKUP_UNKNOWN", f"{wanted[:60]!r} is no id of a backup", "an id looks like 20260131T020000Z")
+        raise ReleaseError("BACKUP_UNKNOWN", f"{wanted[:60]!r} is not a backup id", "an id looks like 20260131T020000Z")
     manifest = _local(paths, wanted, installation)
     offsite = None
     if manifest is None:

@@ -202,8 +202,8 @@ class Offsite:
             secrets.append(self.password_file.read_text(encoding="utf-8"))
         return ReleaseError(
             "OFFSITE_FAILED",
-            f"restic {words[0]} {how}, so the copies of {self.app}'s backups off this host are not what they should be",
-            "see restic's words below; the settings are db_backup_restic_*",
+            f"restic {words[0]} {how}, so backups of {self.app} may lack their copy off this host",
+            "see restic's output below; the settings are db_backup_restic_*",
             [redact(line, secrets) for line in said.strip().splitlines()[-SHOWN_LINES:]],
         )
 

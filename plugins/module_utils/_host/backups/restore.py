@@ -139,7 +139,7 @@ def compare(database: Database, name: str, manifest: Manifest, version_table: st
     if found:
         raise ReleaseError(
             "RESTORE_FAILED",
-            f"backup {manifest.id} was restored, and does not hold what was in the database when it was made; {UNTOUCHED}",
+            f"the restored backup {manifest.id} differs from the database as it was backed up; {UNTOUCHED}",
             "restore another backup, and keep this one to find out why",
             found,
         )

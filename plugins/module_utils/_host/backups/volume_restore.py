@@ -89,7 +89,7 @@ def _extract(paths: AppPaths, manifest: Manifest, copied: VolumeCopy, into: Path
     except OSError as error:
         raise _failed(f"the copy of the volume {copied.name} could not be extracted: {error}") from error
     if found.checksum != copied.content or volume_copy.survey(into).checksum != copied.content:
-        raise _failed(f"the copy of the volume {copied.name} does not hold what was in it when the backup was made")
+        raise _failed(f"the copy of the volume {copied.name} differs from what it held when the backup was made")
 
 
 @contextmanager
@@ -181,5 +181,7 @@ def _clear(directory: Path, prefix: str) -> None:
 
 def _failed(how: str) -> ReleaseError:
     return ReleaseError(
-        "RESTORE_FAILED", f"a volume could not be restored: {how}; its live files were not touched", "as it says, or restore another backup"
+        "RESTORE_FAILED",
+        f"a volume could not be restored: {how}; its live files were not touched",
+        "fix the cause, or restore another backup",
     )

@@ -136,7 +136,7 @@ def run(
         raise ReleaseError(
             TOO_LARGE,
             f"`{' '.join(arguments[:3])} …` printed more than {PARSED_BYTES // 1024 // 1024} MB",
-            "find out what prints that much: the image's command, or a database with very many objects",
+            "find what prints so much: the image's command, or a database with very many objects",
         )
     return Finished(process.returncode, printed, err.text())
 

@@ -139,7 +139,7 @@ def read_json(path: Path, keys: Sequence[str]) -> Optional[Dict[str, Any]]:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ReleaseError("STATE_CORRUPT", f"{path} is damaged: {error}", "deploy an image tag again, that writes it anew") from error
+        raise ReleaseError("STATE_CORRUPT", f"{path} is damaged: {error}", "deploy again, which rewrites it") from error
 
 
 def read_beneath(root: Path, name: str, limit: int) -> Optional[bytes]:

@@ -102,7 +102,7 @@ def _load(path: Path, keys: Sequence[str], newest: int) -> Optional[Dict[str, An
     if content["schema"] not in range(FIRST, newest + 1):
         raise ReleaseError(
             "STATE_SCHEMA",
-            f"{path} was written by another version of Fairlead (schema {content['schema']}, this one knows {newest})",
+            f"{path} was written by another version of Fairlead (format {content['schema']}; this one reads formats up to {newest})",
             "use the version of the collection that wrote it, or a newer one",
         )
     if content.pop("checksum", None) != _checksum(content):

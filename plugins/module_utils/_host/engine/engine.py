@@ -216,7 +216,7 @@ def _settings(found: Found, wanted: Wanted, record: Record) -> Tuple[Dict[str, A
         raise ReleaseError(
             "ENGINE_CONFLICT",
             "docker_engine_options differs from /etc/docker/daemon.json, which belongs to the whole host; nothing was changed",
-            "take the host's value into docker_engine_options of your inventory, or change /etc/docker/daemon.json by hand",
+            "copy the host's value to docker_engine_options in your inventory, or change /etc/docker/daemon.json by hand",
             map(str, conflicts),
         )
     warnings += [f"/etc/docker/daemon.json stays as it is: {difference}" for difference in differences]
@@ -233,7 +233,7 @@ def _restart(found: Found, wanted: Wanted, keys: Sequence[str], daemon: Mapping[
         raise ReleaseError(
             "ENGINE_SHARED",
             f"{', '.join(keys)} in daemon.json need a restart of the engine, which {effect}; nothing was changed",
-            f"remove {', '.join(keys)} from docker_engine_options, or restart all the same: {RESTART}",
+            f"remove {', '.join(keys)} from docker_engine_options, or accept the restart: {RESTART}",
         )
     return [f"ENGINE_SHARED: the engine is restarted for {', '.join(keys)}, which {effect}"]
 

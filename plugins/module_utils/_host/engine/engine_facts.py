@@ -99,7 +99,7 @@ def simulate(packages: Sequence[str]) -> str:
         raise ReleaseError(
             "ENGINE_PACKAGES",
             f"apt cannot install {', '.join(packages)}; nothing was changed",
-            "as apt says below",
+            "see apt's output below",
             done.out.splitlines()[-10:],
         )
     return done.out

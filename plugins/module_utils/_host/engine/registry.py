@@ -189,4 +189,4 @@ def _remote(answer: Dict[str, Any]) -> Remote:
 
 
 def _error(code: str, what: str, *details: str) -> ReleaseError:
-    return ReleaseError(code, what, _ADVICE.get(code, "see the words of the engine below"), details)
+    return ReleaseError(code, what, _ADVICE.get(code, "see the engine's output below"), details)

@@ -147,7 +147,7 @@ def _check_untouched(database: Database, table: str, before: List[str]) -> None:
             "REVISION_CONFLICT",
             f"the database {database.name} was at {described(before)} before it was planned and is at {described(now)} now: "
             "somebody else migrates it",
-            "run this again: it is planned anew",
+            "run this again, which plans anew",
         )
 
 
@@ -163,6 +163,6 @@ def _conflict(image: Image, database: Database, current: List[str], problem: str
 def _unknown() -> ReleaseError:
     return ReleaseError(
         "DB_UNKNOWN",
-        "nothing is known of the app's database: PostgreSQL does not run on this host, and app_database_url is not set",
+        "the app's database is not known: PostgreSQL does not run on this host, and app_database_url is not set",
         "set app_database_url in the vault and run playbooks/provision.yml; or deploy with app_release_migrate: false and migrate yourself",
     )

@@ -135,13 +135,13 @@ class Connection:
         words = (done.out if done.code == NOT_STARTED else done.err).strip().splitlines()[-5:]
         if done.code in (2, 124, 125, NOT_STARTED, 127, 137) or any("Error response from daemon" in word for word in words):
             return self.unreachable("; ".join(words) or f"exit code {done.code}")
-        return ReleaseError("DB_QUERY_FAILED", f"{self.title} refused a question about {self.name}", "as its words say", words)
+        return ReleaseError("DB_QUERY_FAILED", f"{self.title} refused a question about {self.name}", "see the error output below", words)
 
     def unreachable(self, why: str) -> ReleaseError:
         return ReleaseError(
             "DB_UNREACHABLE",
-            f"the database {self.name} at {self.title} cannot be asked: {why}",
-            "see that it runs and can be reached from this host"
+            f"the database {self.name} at {self.title} does not answer: {why}",
+            "check that it runs and can be reached from this host"
             if self.container is None
             else f"look at docker logs {self.title}, then: docker compose --project-name {self.app}-data start",
         )

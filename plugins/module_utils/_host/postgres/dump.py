@@ -130,4 +130,4 @@ def _alter(database: Database, name: str, functions: Sequence[str], how: str) ->
 
 def failed(how: str, details: List[str]) -> ReleaseError:
     """Return the failure of a restore."""
-    return ReleaseError("RESTORE_FAILED", f"the backup could not be restored: {how}", "mend what is named, or restore another one", details)
+    return ReleaseError("RESTORE_FAILED", f"the backup could not be restored: {how}", "fix the cause, or restore another backup", details)

@@ -57,6 +57,6 @@ def revision(rows: Sequence[Sequence[str]]) -> Tuple[str, ...]:
             raise ReleaseError(
                 "VERSION_TABLE",
                 f"{name} is {what} of the role {owner}, and must be an ordinary table of the role {asked} or of one that it is a member of",
-                "find out who made it; playbooks/provision.yml gives tables of other roles to the migrator, anything else is to be dropped",
+                "find out who made it; playbooks/provision.yml gives tables of other roles to the migrator, drop anything else",
             )
     return tuple(row[1] for row in rows if row[0] == "revision")

@@ -138,7 +138,9 @@ def create(app: str, name: str) -> None:
     labels = (f"{PROJECT_LABEL}={app}-data", f"{VOLUME_LABEL}={SERVICE}")
     done = run(["docker", "volume", "create", *(f"--label={label}" for label in labels), name])
     if done.code:
-        raise ReleaseError("DOCKER_FAILED", f"the volume {name} cannot be made", "see the engine's words", done.err.splitlines()[-5:])
+        raise ReleaseError(
+            "DOCKER_FAILED", f"the volume {name} cannot be made", "see the engine's output below", done.err.splitlines()[-5:]
+        )
 
 
 def remove(name: str) -> None:

@@ -64,7 +64,7 @@ def read_record(paths: AppPaths, release: str) -> BundleRecord:
         return BundleRecord(Release.from_dict({**made_from, "id": release}), told["settings"], told.get("files") or {})
     except UNREADABLE as error:
         what = f"{paths.bundle(release) / RECORD} is damaged: {error!r}"
-        raise ReleaseError("STATE_CORRUPT", what, "deploy an image tag again, that writes it anew") from error
+        raise ReleaseError("STATE_CORRUPT", what, "deploy again, which rewrites it") from error
 
 
 def _read(paths: AppPaths, release: str) -> Dict[str, Any]:

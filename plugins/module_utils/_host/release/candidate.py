@@ -109,7 +109,7 @@ class Candidate:
         )
         if done.code:
             words = done.err.splitlines()[-15:]
-            raise ReleaseError("START_FAILED", f"{self.title} could not be started", hint(words) or "see the engine's words below", words)
+            raise ReleaseError("START_FAILED", f"{self.title} could not be started", hint(words) or "see the engine's output below", words)
 
     def restart(self) -> None:
         """Start the release again, so that none of its pools holds a connection to a database that was replaced.
@@ -137,7 +137,7 @@ class Candidate:
         if network is None:
             raise ReleaseError(
                 "NETWORK_MISSING",
-                f"{self.title} listens on TCP and is not in the network {self.paths.app}, where the edge looks for it",
+                f"{self.title} listens on TCP and is not in the network {self.paths.app}, where the proxy looks for it",
                 f"add {self.paths.app} to app_release_networks",
             )
         address = network["IPAddress"]
@@ -194,15 +194,15 @@ class Candidate:
         """
         container = self.container()
         if container is None:
-            raise ReleaseError("APP_EXIT", f"the container of {self.title} is gone", "did somebody remove it? deploy again")
+            raise ReleaseError("APP_EXIT", f"the container of {self.title} is gone", "deploy again; somebody may have removed it")
         state = container["State"]
         if state["Running"]:
             return container
         code, log = state["ExitCode"], docker.log_tail(container["Id"], SHOWN_LOG_LINES)
         raise ReleaseError(
             "APP_EXIT",
-            f"{self.title} exited with code {describe_exit(code)} before it was ready",
-            f"{hint(log, code) or 'mend the image or its configuration'}; its last log lines are below",
+            f"{self.title} exited with code {describe_exit(code)}",
+            f"{hint(log, code) or 'fix the image or its configuration'}; its last log lines are below",
             log,
         )
 
@@ -229,7 +229,7 @@ class Candidate:
         return ReleaseError(
             reason.code if reason else "NOT_READY",
             f"{self.title} {reason.what}; it was waited for {seconds:.1f} s, {tally}" if reason else what,
-            reason.todo if reason else f"{hint(log) or 'mend what the answers below name'}, or raise app_release_ready_seconds",
+            reason.todo if reason else f"{hint(log) or 'fix what the answers below show'}, or raise app_release_ready_seconds",
             [
                 "last answers:",
                 *(f"  {problem}" for problem in tally.problems[-SHOWN_ANSWERS:]),

@@ -101,7 +101,7 @@ class Ledger:
         """
         found = find(self.releases, release)
         if found is None:
-            raise ReleaseError("UNKNOWN_RELEASE", f"release {release} is not in {self._path}", "start again with a deploy")
+            raise ReleaseError("UNKNOWN_RELEASE", f"release {release} is not in {self._path}", "deploy again")
         return found
 
     @property

@@ -135,7 +135,7 @@ def _on_port(seen: Seen, port: int) -> Optional[Reason]:
     if own:
         return Reason(
             "NOT_READY",
-            f"listens on {_list(own)}, where nobody outside of its container reaches it",
+            f"listens on {_list(own)}, which cannot be reached from outside its container",
             "have it listen on 0.0.0.0 (app_release_command, for uvicorn: --host 0.0.0.0)",
         )
     if not ports:

@@ -46,7 +46,7 @@ def make(directory: Path, user: int) -> None:
     write_atomically(entry, f"fairlead {directory} tmpfs mode={MODE:o},uid={user},gid={group},{OPTIONS} 0 0\n", 0o644)
     done = run(["mount", "--all", "--fstab", str(entry)], MOUNT_SECONDS)
     if done.code:
-        raise ReleaseError("START_FAILED", f"{directory} could not be mounted", "see the words of mount below", done.err.splitlines()[-5:])
+        raise ReleaseError("START_FAILED", f"{directory} could not be mounted", "see mount's output below", done.err.splitlines()[-5:])
 
 
 def remove(directory: Path) -> None:

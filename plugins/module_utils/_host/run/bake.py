@@ -103,7 +103,7 @@ class Bake:
         todo = "raise app_release_memory" if "app_release_memory" in problem else hint(tail) or "mend the image"
         return ReleaseError(
             "BAKE_FAILED",
-            f"{self._candidate.title} was put into service and did not last: {problem}; the route was put back",
+            f"{self._candidate.title} failed after the switch: {problem}; traffic was switched back",
             f"{todo}; its last log lines are below",
             [*(f"answer: {bad}" for bad in self._bad), "last log lines:", *(f"  {line}" for line in tail)],
         )

@@ -106,8 +106,8 @@ class Journal:
         if entry is None:
             raise ReleaseError(
                 "LEASE_LOST",
-                "this run no longer holds the right to release: it paused too long between two stages, and another run began",
-                "look at playbooks/status.yml, then deploy again",
+                "this run lost its lease: it paused too long between two stages, and another run began",
+                "see playbooks/status.yml, then deploy again",
             )
         self._write(replace(entry, expires=None, until=None, boot=boot_id()))
 
@@ -205,7 +205,7 @@ class Journal:
             "LOCKED",
             f"{who}{waited}",
             "wait for that run to end, or have this one wait for it: -e lock_wait=300 (seconds);"
-            " if it is dead, the host ends its stage by itself, and the next run clears up after it",
+            " if its controller is dead, its stage ends by itself, and the next run cleans up",
         )
 
     def _waited_for(self, holder: Optional[Entry], seconds: float) -> str:

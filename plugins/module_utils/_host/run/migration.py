@@ -25,7 +25,7 @@ SHOWN_LINES = 20
 # Between two tries the app's queries, which queued up behind the migration, are served.
 PAUSE_SECONDS = 2.0
 _ADVICE = {
-    "MIGRATION_FAILED": "mend the migration",
+    "MIGRATION_FAILED": "fix the migration",
     "MIGRATION_LOCK": "it waited for a lock that another session held: end that session, or deploy when there is less traffic",
 }
 
@@ -71,7 +71,7 @@ class MigrationRun:
                 raise ReleaseError(
                     "REVISION_CONFLICT",
                     f"the database was at {described(planned)} when this was planned, and is at {described(now)} now",
-                    "run this again: it is planned anew",
+                    "run this again, which plans anew",
                 )
             self._protect()
             yield
@@ -233,8 +233,8 @@ class MigrationRun:
     def _partial(self, who: str, indexes: Sequence[str], details: Sequence[str] = ()) -> ReleaseError:
         return ReleaseError(
             "MIGRATION_PARTIAL",
-            f"{who} what does not work: index {', '.join(indexes)}",
-            "drop it as below, then deploy again; until then no migration is run",
+            f"{who} an invalid index: {', '.join(indexes)}",
+            "drop it as shown below, then deploy again; no migration runs until then",
             [*details, *(f"DROP INDEX CONCURRENTLY {index};" for index in indexes)],
         )
 

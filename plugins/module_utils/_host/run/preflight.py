@@ -74,8 +74,8 @@ def combined(findings: Findings) -> ReleaseError:
         return findings[0]
     return ReleaseError(
         "PREFLIGHT",
-        f"this host is not ready for a release, for {len(findings)} reasons",
-        "mend each, then run this again",
+        f"this host is not ready for a release: {len(findings)} problems",
+        "fix each problem, then run again",
         [line for f in findings for line in (f"{f.code}: {f.what}. To do: {f.todo}", *(f"  {detail}" for detail in f.details))],
     )
 

@@ -164,8 +164,8 @@ def _refuse_strange_volume(move: Move) -> None:
     if volume.exists(move.new):
         raise ReleaseError(
             "UPGRADE_FAILED",
-            f"the volume {move.new} is there already, and no upgrade made it that was interrupted; nothing was changed",
-            f"look what it holds; when that is not needed: docker volume rm {move.new}, then run this again",
+            f"the volume {move.new} exists already, and it was not created by an interrupted upgrade; nothing was changed",
+            f"check its contents; if it is not needed: docker volume rm {move.new}, then run this again",
         )
 
 

@@ -57,7 +57,8 @@ def check(directory: Path, variables: dict[str, Any], playbook: str = "deploy", 
 def has_all(message: str, *words: str) -> None:
     """Check that a message has these words, each in one of its problems, and as many problems as it says."""
     head, *problems = message.splitlines()
-    assert head == f"CONFIG: {len(problems)} to mend; nothing was changed."
+    counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    assert head == f"CONFIG: {counted} in your variables; nothing was changed."
     for word in words:
         assert any(word in problem for problem in problems), f"{word} is not in:\n{message}"
 
@@ -208,7 +209,7 @@ def test_what_is_wrong_in_an_inventory_comes_with_its_line(tmp_path: Path) -> No
         f"it is set in {tmp_path}/group_vars/all.yml, line 16",
         f"app_prt is not an option; did you mean app_port? (set in {tmp_path}/group_vars/all.yml, line 17)",
     )
-    assert message.startswith("CONFIG: 8 to mend")
+    assert message.startswith("CONFIG: 8 problems in your variables")
     assert "0123" not in message and "83" not in message
 
 

@@ -96,7 +96,7 @@ def test_what_to_do_follows_where_ansible_does_not_say_it(message: str, words: l
         ({"code": "LOCKED", "msg": "whatever"}, "LOCKED"),
         ({"msg": "DIGEST_MISMATCH: v2 was moved"}, "DIGEST_MISMATCH"),
         ({"msg": "Error: no"}, ""),
-        ({"msg": ["CONFIG: 2 to mend", "1. x"]}, "CONFIG"),
+        ({"msg": ["CONFIG: 2 problems in your variables", "1. x"]}, "CONFIG"),
         ({}, ""),
     ],
 )

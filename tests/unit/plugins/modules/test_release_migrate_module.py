@@ -74,7 +74,7 @@ def test_what_takes_something_away_needs_a_word(ready_to_migrate: Host, params: 
         return
     with fails(code) as caught:
         run(host, check_mode=check_mode, **given)
-    assert caught.value.what.startswith("1 of 2 pending migrations take something away")
+    assert caught.value.what.startswith("1 of 2 pending migrations would break")
     assert caught.value.details == ["0004 (contract): Do 0004", "  ALTER TABLE items DROP a: breaks readers"]
     assert (host.database.revision, host.record("r2").status) == (["0002"], "prepared" if check_mode else "failed")
     assert "backup" not in str(host.engine.told)

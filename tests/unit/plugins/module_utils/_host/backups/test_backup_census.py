@@ -53,5 +53,5 @@ def test_a_session_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     database: Any = SimpleNamespace(command=lambda *_, **__: command, name="shop", title="here")
     with fails("DB_QUERY_FAILED") as caught, census.moment(database):
         pytest.fail("it began")
-    assert caught.value.what == f"the session at shop at here that reads all of it failed: {how}"
+    assert caught.value.what == f"the session at shop at here that reads the tables failed: {how}"
     assert caught.value.details == ([said] if said else [])

@@ -48,7 +48,7 @@ def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkey
 def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def prove(_: AppPaths) -> drill.Proof:
         if broken:
-            raise ReleaseError("DRILL_FAILED", "the backup was not proved", "do not rely on it")
+            raise ReleaseError("DRILL_FAILED", "the restore drill failed", "do not rely on it")
         return drill.Proof(manifest(day(1)), 0.5, [])
 
     monkeypatch.setattr(drill, "prove", prove)

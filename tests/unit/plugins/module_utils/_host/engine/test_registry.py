@@ -172,7 +172,7 @@ def test_an_image_that_is_there_is_not_pulled(pulls: Callable[..., list[list[str
         (Finished(1, "", "Error: no basic auth credentials"), "REGISTRY_AUTH", "app_registry_password"),
         (Finished(1, "", "dial tcp: connection refused"), "REGISTRY_UNREACHABLE", "reaches the registry"),
         (Finished(1, "", "write: no space left on device"), "DISK_SPACE", "free disk space"),
-        (Finished(1, "", "something new"), "PULL_FAILED", "words of the engine"),
+        (Finished(1, "", "something new"), "PULL_FAILED", "engine's output"),
         (CommandTimeout("COMMAND_TIMEOUT", "", "", ["Pulling fs layer"]), "PULL_TIMEOUT", "app_release_pull_seconds"),
     ],
 )

@@ -12,7 +12,7 @@ from fakes import fails
 from fakes_host import SETTINGS
 
 IMAGE = Image("shop-r1", Path("/nowhere"), "r1 (shop:v1)", "shop@sha256:1", SETTINGS)
-FLOOD = ReleaseError(TOO_LARGE, "`docker compose …` printed more than 16 MB", "find out what prints that much")
+FLOOD = ReleaseError(TOO_LARGE, "`docker compose …` printed more than 16 MB", "find what prints so much")
 SILENCE = CommandTimeout("COMMAND_TIMEOUT", "`docker compose …` did not end within 60 s", "look at the engine")
 
 

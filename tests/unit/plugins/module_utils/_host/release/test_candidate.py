@@ -141,7 +141,7 @@ def test_a_release_that_listens_nowhere_yet_is_waited_for(host: Host, proc: Proc
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"ExitCode": 1}, "exited with code 1 before it was ready"),
+        ({"ExitCode": 1}, "exited with code 1"),
         ({"ExitCode": 137}, "exited with code 137 (killed; most often for memory: app_release_memory)"),
     ],
 )

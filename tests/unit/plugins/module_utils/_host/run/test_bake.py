@@ -80,7 +80,7 @@ def test_a_container_that_does_not_last(host: Host, fault: Callable[[Host], None
         watch.watch()
     assert host.clock.now - began <= after + 2 * INTERVAL, "it is told at once"
     assert words in caught.value.what
-    assert "r1 (registry.lab:5000/shop/api:v1) was put into service and did not last" in caught.value.what
+    assert "r1 (registry.lab:5000/shop/api:v1) failed after the switch" in caught.value.what
     assert caught.value.details == ["last log lines:", "  last words of container-r1"]
 
 

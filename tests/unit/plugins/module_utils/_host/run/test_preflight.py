@@ -158,7 +158,7 @@ def test_several_reasons_come_in_one_message(paths: AppPaths, engine: FakeEngine
     before = tree(paths.config_root, paths.run_root)
     with fails("PREFLIGHT") as caught:
         preflight.raise_all(preflight.look(paths, settings, None))
-    assert "for 3 reasons" in caught.value.what
+    assert ": 3 problems" in caught.value.what
     codes = [line.partition(":")[0] for line in caught.value.details]
     assert sorted(codes) == ["COMMAND_MISSING", "NETWORK_MISSING", "NOT_PROVISIONED"]
     assert all("To do: " in line for line in caught.value.details)
