@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec({"playbook": {"type": "str", "default": ""}})
+        dummy, arguments = self.validate_argument_spec({"playbook": {"type": "str", "default": ""}})
         variables = task_vars or {}
         role = self._task._role
         if role is None:

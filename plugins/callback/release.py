@@ -160,7 +160,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         self._results(result, "failed")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        run, _ = self._take(result)
+        run, dummy = self._take(result)
         host, name = self.host_label(result), stage_of(result.task) or self._name(result.task)
         if result.task.ignore_unreachable:
             self._line(host, "ignored", f"{name}: unreachable", C.COLOR_SKIP)

@@ -186,7 +186,7 @@ def _ask_live_release(stage: Stage) -> None:
         return
     release = Candidate(stage.paths, live)
     container = release.container()
-    for _ in range(ASKED):
+    for dummy in range(ASKED):
         problem = "its container is gone"
         if container is not None:
             answer = release.listener(container).get(release.settings["ready_path"])

@@ -154,17 +154,18 @@ def outcome(run: HostRun, counts: Mapping[str, int], check: bool) -> Outcome:
 
 def table(rows: list[tuple[str, Outcome, HostRun]]) -> Iterator[Outcome]:
     """Yield the lines of the closing table with their colours."""
-    cells = [(name, said, *_times(run)) for name, (said, _), run in rows]
-    headed = [("host", "outcome", "phases", "total") if any(run.stages for _, _, run in rows) else ("host", "outcome", "", ""), *cells]
+    cells = [(name, outcome[0], *_times(run)) for name, outcome, run in rows]
+    staged = any(row[2].stages for row in rows)
+    headed = [("host", "outcome", "phases", "total") if staged else ("host", "outcome", "", ""), *cells]
     widths = [max(len(row[column]) for row in headed) for column in range(4)]
-    for row, colour in zip(headed, (C.COLOR_HIGHLIGHT, *(colour for _, (_, colour), _ in rows)), strict=True):
+    for row, colour in zip(headed, (C.COLOR_HIGHLIGHT, *(row[1][1] for row in rows)), strict=True):
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), colour
 
 
 def _times(run: HostRun) -> Outcome:
     if not run.stages:
         return "", ""
-    return " · ".join(f"{stage} {took:.1f} s" for stage, took in run.stages), f"{sum(took for _, took in run.stages):.1f} s"
+    return " · ".join(f"{stage} {took:.1f} s" for stage, took in run.stages), f"{sum(stage[1] for stage in run.stages):.1f} s"
 
 
 def short(action: str) -> str:
@@ -174,5 +175,5 @@ def short(action: str) -> str:
 
 def stage_of(task: Any) -> str:
     """Return the stage of a release that a task is; empty for any other task."""
-    collection, _, name = task.action.rpartition(".")
+    collection, dummy, name = task.action.rpartition(".")
     return str(name).removeprefix("release_") if collection in ("", "fairlead.fastapi") and name.startswith("release_") else ""

@@ -44,7 +44,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
         if len(secret) < SHORTEST_SECRET:
             continue
         encoded = base64.b64encode(secret.encode()).decode()
-        for form in {secret, quote(secret, safe=""), quote(secret), encoded, json.dumps(secret)[1:-1]}:
+        for form in (secret, quote(secret, safe=""), quote(secret), encoded, json.dumps(secret)[1:-1]):
             text = text.replace(form, MASK)
     return text
 

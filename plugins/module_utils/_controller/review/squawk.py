@@ -43,7 +43,7 @@ def lint(sql: str) -> List[Dict[str, Any]]:
     # Settings of whatever directory one deploys from would turn rules off.
     command = [program, "--config", os.devnull, "--pg-version", POSTGRES, "--reporter", "json"]
     try:
-        done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=SECONDS, check=False)  # pylint: disable=ansible-bad-function
         reports: List[Dict[str, Any]] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise SquawkError(f"{program} did not answer as a linter: {error}") from error

@@ -157,6 +157,12 @@ def _require_space(paths: AppPaths, wanted: int) -> None:
         )
 
 
+def _started(command: Sequence[str], stdin: Any, stdout: Any, stderr: Any) -> subprocess.Popen[bytes]:
+    """Start a program whose streams are files: what passes there does not fit into memory."""
+    streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+    return subprocess.Popen(command, env=environment(), **streams)  # pylint: disable=ansible-bad-function
+
+
 @contextmanager
 def _dumping(database: Database, snapshot: str, file: Path) -> Iterator[Tuple[subprocess.Popen[bytes], Any]]:
     options = ("--format=custom", "--compress=1", f"--snapshot={snapshot}", f"--lock-wait-timeout={TABLE_LOCK_MILLISECONDS}")
@@ -165,7 +171,7 @@ def _dumping(database: Database, snapshot: str, file: Path) -> Iterator[Tuple[su
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(os.fdopen(handle, "wb"))
         errors = stack.enter_context(tempfile.TemporaryFile())
-        process = stack.enter_context(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment()))
+        process = stack.enter_context(_started(command, subprocess.DEVNULL, out, errors))
         try:
             yield process, errors
             os.fsync(out.fileno())
@@ -195,8 +201,7 @@ def _verify(database: Database, file: Path, tables: int) -> None:
         ReleaseError: BACKUP_FAILED.
     """
     command = database.command("pg_restore", "--list", purpose="verification", seconds=LIST_SECONDS)
-    pipe, merged = subprocess.PIPE, subprocess.STDOUT
-    with file.open("rb") as dump, subprocess.Popen(command, stdin=dump, stdout=pipe, stderr=merged, env=environment()) as process:
+    with file.open("rb") as dump, _started(command, dump, subprocess.PIPE, subprocess.STDOUT) as process:
         # The program ends itself in time; this is for a client that hangs.
         guard = Timer(LIST_SECONDS + 10, process.kill)
         guard.start()

@@ -103,7 +103,7 @@ def _take(paths: AppPaths, identifier: str, volume: AppVolume) -> VolumeCopy:
 
 
 def _require_space(backups: Path, top: Path, volume: AppVolume) -> None:
-    free, (size, _) = free_bytes(backups), volume_tree.disk_usage(top, MEASURE_SECONDS)
+    free, (size, dummy) = free_bytes(backups), volume_tree.disk_usage(top, MEASURE_SECONDS)
     if free < size:
         raise ReleaseError(
             "DISK_SPACE",

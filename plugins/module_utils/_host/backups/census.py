@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import IO, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import IO, Dict, Iterator, List, Mapping, Optional, Tuple, cast
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import environment
@@ -113,14 +113,14 @@ class Moment:
         return {row[1]: Table(int(row[2]), row[3]) for row in self._ask(_COUNT, COUNT_SECONDS)}
 
     def _ask(self, script: str, seconds: float) -> List[List[str]]:
-        assert self._session.stdin is not None and self._session.stdout is not None
+        question, said = cast(IO[bytes], self._session.stdin), cast(IO[bytes], self._session.stdout)
         with contextlib.suppress(BrokenPipeError):  # it has ended: why is read below
-            self._session.stdin.write(f"{script}\n\\echo {_END}\n".encode())
-            self._session.stdin.flush()
+            question.write(f"{script}\n\\echo {_END}\n".encode())
+            question.flush()
         answer, deadline = b"", time.monotonic() + seconds
         while not answer.endswith(f"{_END}\n".encode()):
-            ready, _, _ = select.select([self._session.stdout], [], [], max(deadline - time.monotonic(), 0))
-            read = os.read(self._session.stdout.fileno(), READ_BYTES) if ready else b""
+            ready, dummy, dummy = select.select([said], [], [], max(deadline - time.monotonic(), 0))
+            read = os.read(said.fileno(), READ_BYTES) if ready else b""
             if not read:
                 raise self._failed("it ended" if ready else f"it did not answer within {seconds:g} s", answer)
             answer += read
@@ -152,14 +152,13 @@ def moment(database: Database, name: Optional[str] = None) -> Iterator[Moment]:
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
         session = stack.enter_context(
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment())
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment())  # pylint: disable=ansible-bad-function
         )
         try:
             yield Moment(session, errors, f"{name or database.name} at {database.title}")
         finally:
-            assert session.stdin is not None
             with contextlib.suppress(BrokenPipeError):
-                session.stdin.close()
+                cast(IO[bytes], session.stdin).close()
             try:
                 session.wait(timeout=END_SECONDS)
             except subprocess.TimeoutExpired:

@@ -179,7 +179,7 @@ class Offsite:
             "RESTIC_CACHE_DIR": CACHE,
         }
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 ["restic", *words],
                 env=environment(**own),
                 stdin=subprocess.DEVNULL,

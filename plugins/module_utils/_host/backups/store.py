@@ -86,7 +86,7 @@ def free_id(paths: AppPaths) -> str:
 
 def order(identifier: str) -> Tuple[str, int]:
     """Return what sorts ids by age; a number counts as one."""
-    time_of, _, number = identifier.partition("-")
+    time_of, dummy, number = identifier.partition("-")
     return time_of, int(number or 1)
 
 

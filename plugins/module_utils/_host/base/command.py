@@ -111,7 +111,7 @@ def run(
     ends = time.monotonic() + seconds
     out, err = Kept(SHOWN_BYTES if merge else PARSED_BYTES), Kept(SHOWN_BYTES)
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             list(arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -220,7 +220,7 @@ def released_by(answer: Answer, identity: str) -> Optional[str]:
         answer: of the app.
         identity: ``header:NAME``, ``json:KEY``, or ``none`` for an image that cannot tell.
     """
-    kind, _, name = identity.partition(":")
+    kind, dummy, name = identity.partition(":")
     if kind == "header":
         return answer.headers.get(name.lower())
     if kind == "json":

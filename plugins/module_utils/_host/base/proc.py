@@ -84,7 +84,7 @@ def identity(pid: int) -> Optional[Identity]:
 def killed_for_memory(pid: int) -> Optional[int]:
     """Return how many processes of a container the kernel has killed because its memory was full; None when it does not tell."""
     for line in _read(PROC / str(pid) / "cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
+        dummy, controllers, path = line.split(":", 2)
         if controllers == "":
             file = CGROUPS / path.lstrip("/") / "memory.events"
         elif "memory" in controllers.split(","):
@@ -98,7 +98,7 @@ def killed_for_memory(pid: int) -> Optional[int]:
 
 
 def _tcp(local: str) -> Listening:
-    address, _, port = local.partition(":")
+    address, dummy, port = local.partition(":")
     # Each word of four bytes is written as a number of this machine's.
     packed = b"".join(int(address[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(address), 8))
     found = ipaddress.ip_address(packed)

@@ -118,6 +118,6 @@ def _open_sockets(pid: int) -> Set[str]:
     with contextlib.suppress(OSError):
         for file in (proc.PROC / str(pid) / "fd").iterdir():
             with contextlib.suppress(OSError):
-                kind, _, inode = str(file.readlink()).partition(":")
+                kind, dummy, inode = str(file.readlink()).partition(":")
                 found |= {inode.strip("[]")} if kind == "socket" else set()
     return found

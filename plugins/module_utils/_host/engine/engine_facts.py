@@ -59,7 +59,7 @@ def installed_packages() -> Tuple[Dict[str, str], List[str]]:
     shown = run(["dpkg-query", "--show", "--showformat=${db:Status-Status} ${db:Status-Want} ${Package} ${Version}\n"]).out
     found = [line.split(" ", 3) for line in shown.splitlines()]
     there = [(wanted, name, version) for status, wanted, name, version in found if status == "installed"]
-    return {name: version for _, name, version in there}, [name for wanted, name, _ in there if wanted == "hold"]
+    return {name: version for dummy, name, version in there}, [name for wanted, name, dummy in there if wanted == "hold"]
 
 
 def candidates(policy: str) -> Dict[str, str]:

@@ -23,7 +23,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 
 def registry_of(image: str) -> str:
     """Return the name under which Docker knows the credentials for `image`: its host, or Docker Hub's old address."""
-    host, slash, _ = image.partition("/")
+    host, slash, dummy = image.partition("/")
     named = bool(slash) and ("." in host or ":" in host or host == "localhost")
     return host if named and host != "docker.io" else "https://index.docker.io/v1/"
 

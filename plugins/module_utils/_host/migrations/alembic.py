@@ -69,7 +69,7 @@ def _read(output: str) -> Answer:
             answer.history = schema.told_history(line["history"])
         elif isinstance(line.get("sql"), str):
             failed = str(line.get("failed") or "")
-            sql, _ = schema.sql_by_revision(line["sql"], whole=not failed)
+            sql, dummy = schema.sql_by_revision(line["sql"], whole=not failed)
             answer.sql.update(sql)
             answer.version_table = answer.version_table or schema.table_name(line.get("version_table"), line.get("version_schema"))
             if failed and not schema.begun(line["sql"]):  # not in a migration, which may well need rows to read

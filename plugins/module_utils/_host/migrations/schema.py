@@ -151,7 +151,7 @@ def sql_by_revision(output: str, whole: bool) -> Tuple[Dict[str, str], Optional[
         output: its standard output.
         whole: it came to its end; else its last migration is the one that cannot be told without a database.
     """
-    _, *parts = _RUNNING.split(output)
+    dummy, *parts = _RUNNING.split(output)
     found = {parts[at]: parts[at + 1].strip() for at in range(0, len(parts), 2)}
     failed = None if whole or not found else found.popitem()[0]
     return {revision: sql for revision, sql in found.items() if len(sql) <= LONGEST_SQL}, failed
@@ -179,8 +179,8 @@ def is_other_table(told: str, wanted: str, found: bool) -> bool:
         wanted: app_release_migrate_version_table.
         found: a revision was found there, so that a name without its schema is found by the search path.
     """
-    schema, _, table = told.rpartition(".")
-    wanted_schema, _, wanted_table = wanted.rpartition(".")
+    schema, dummy, table = told.rpartition(".")
+    wanted_schema, dummy, wanted_table = wanted.rpartition(".")
     if table.strip('"') != wanted_table.strip('"'):
         return True
     return bool(schema) and schema.strip('"') != wanted_schema.strip('"') and not (found and not wanted_schema)

@@ -119,7 +119,7 @@ class Connection:
         """
         try:
             done = run(command, seconds + 10, stdin=stdin)
-            for _ in range(START_TRIES - 1):
+            for dummy in range(START_TRIES - 1):
                 if done.code != NOT_STARTED:
                     break
                 time.sleep(START_PAUSE_SECONDS)

@@ -11,7 +11,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import IO, Iterator, List, Optional, Sequence, Tuple, cast
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import environment
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
@@ -154,15 +154,15 @@ class Database(Connection):
             ReleaseError: MIGRATION_BUSY, naming the holder; DB_UNREACHABLE.
         """
         command = self.command("psql", *PSQL, purpose="migration lock", admin=True)
-        with subprocess.Popen(
+        with subprocess.Popen(  # pylint: disable=ansible-bad-function
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
         ) as session:
-            assert session.stdin is not None and session.stdout is not None
+            question, said = cast(IO[bytes], session.stdin), cast(IO[bytes], session.stdout)
             try:
-                session.stdin.write(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK});\n".encode())
-                session.stdin.flush()
-                ready, _, _ = select.select([session.stdout], [], [], QUESTION_SECONDS)
-                answer = session.stdout.readline().decode().strip() if ready else ""
+                question.write(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK});\n".encode())
+                question.flush()
+                ready, dummy, dummy = select.select([said], [], [], QUESTION_SECONDS)
+                answer = said.readline().decode().strip() if ready else ""
                 if not answer:
                     raise self.unreachable("it did not answer when the lock for migrations was asked for")
                 if answer not in ("t", "f"):
@@ -176,7 +176,7 @@ class Database(Connection):
                     )
                 yield
             finally:
-                session.stdin.close()
+                question.close()
 
     def is_migrating(self) -> bool:
         """Tell whether somebody holds the lock for migrations.

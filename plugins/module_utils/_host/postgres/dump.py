@@ -80,7 +80,7 @@ def _read(database: Database, name: str, content: BinaryIO, section: str, again:
     content.seek(0)
     with tempfile.TemporaryFile() as said:
         try:
-            code = subprocess.run(
+            code = subprocess.run(  # pylint: disable=ansible-bad-function
                 command, stdin=content, stdout=said, stderr=subprocess.STDOUT, timeout=RESTORE_SECONDS + 10, check=False, env=environment()
             ).returncode
         except subprocess.TimeoutExpired as error:
@@ -103,7 +103,7 @@ def judged(code: int, said: str, again: bool = False) -> Tuple[List[str], List[s
     wrong: List[str] = []
     problems = _ERROR.findall(said)
     for problem in problems:
-        words, _, command = problem.partition("\nCommand was: ")
+        words, dummy, command = problem.partition("\nCommand was: ")
         message = words.partition("ERROR:  ")[2] or words
         if (again and _THERE.search(message)) or command.startswith("COMMENT ON EXTENSION "):
             continue  # an extension that is missing is told itself

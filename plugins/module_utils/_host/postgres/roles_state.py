@@ -143,8 +143,8 @@ def state(rows: Sequence[Sequence[str]]) -> State:
         dict(_assignment(row[0]) for row in of["setting"]),
         [row[0] for row in of["member"]],
         [Thing(kind, name, owner, _words(user), _words(public)) for kind, name, owner, user, public in of["object"]],
-        {kind: _words(user) for kind, user, _ in of["default"]},
-        {kind: _words(public) for kind, _, public in of["default"]},
+        {kind: _words(user) for kind, user, dummy in of["default"]},
+        {kind: _words(public) for kind, dummy, public in of["default"]},
         [row[0] for row in of["open"]],
         [row[0] for row in of["reads"]],
         connections,
@@ -153,7 +153,7 @@ def state(rows: Sequence[Sequence[str]]) -> State:
 
 
 def _assignment(text: str) -> Tuple[str, str]:
-    name, _, value = text.partition("=")
+    name, dummy, value = text.partition("=")
     return name, value
 
 

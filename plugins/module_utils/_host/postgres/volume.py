@@ -80,7 +80,8 @@ def pull(name: str) -> Image:
     """
     fetch(name, "data_services_postgres_image")
     image = find_image(name)
-    assert image is not None
+    if image is None:
+        raise ReleaseError("IMAGE_NOT_FOUND", f"the image {name} was fetched and is gone again", "run this again")
     return image
 
 

@@ -101,7 +101,7 @@ def _changed_files(recorded: Path) -> List[str]:
     """Compare files with the checksums that provisioning noted."""
     found = []
     for line in recorded.read_text(encoding="utf-8").splitlines() if recorded.is_file() else []:
-        checksum, _, name = line.partition("  ")
+        checksum, dummy, name = line.partition("  ")
         file = Path(name)
         if not file.is_file():
             found.append(f"{name} was removed")

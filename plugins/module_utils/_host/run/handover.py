@@ -42,12 +42,19 @@ class Handover:
 
     def stop_old(self, journal: Journal) -> List[str]:
         """Stop the live release, and warn of requests that this cut.  From here on whoever clears up after this run starts it again."""
-        assert self._before is not None
+        before = self._old
         journal.enter(STOPPING)
         self.begun, self._since = True, time.monotonic()
         write_atomically(self._paths.handover, "", mode=0o644)
-        cut = stop_release(self._paths.app, self._before, settings_of(self._paths, self._before))
-        return [cut_warning(cut, [self._before])] if cut else []
+        cut = stop_release(self._paths.app, before, settings_of(self._paths, before))
+        return [cut_warning(cut, [before])] if cut else []
+
+    @property
+    def _old(self) -> str:
+        """The live release; volumes are handed over only where there is one."""
+        if self._before is None:
+            raise AssertionError("no release is live")
+        return self._before
 
     def served(self) -> None:
         """Note that users are served again."""
@@ -58,17 +65,17 @@ class Handover:
 
     def give_back(self) -> str:
         """Have the old release serve again, once the new one has ended, and say what that cost."""
-        assert self._before is not None
+        before = self._old
         if self._since is None:  # the new one was live for a moment
             self._since = time.monotonic()
         try:
             stop_release(self._paths.app, self._candidate.id)
-            start_again(self._paths, self._before)
+            start_again(self._paths, before)
         except ReleaseError as error:
-            return f"{self._before} had been stopped for it and could not be started again, so nobody is served: {error.code}: {error.what}"
-        write_route(self._paths, self._before)
+            return f"{before} had been stopped for it and could not be started again, so nobody is served: {error.code}: {error.what}"
+        write_route(self._paths, before)
         self.served()
-        return f"{self._before} had been stopped for it and was started again: nobody was served for {self.seconds:.1f} s"
+        return f"{before} had been stopped for it and was started again: nobody was served for {self.seconds:.1f} s"
 
 
 def contested(paths: AppPaths, candidate: Candidate, before: Optional[str]) -> List[str]:

@@ -239,14 +239,18 @@ class MigrationRun:
         )
 
     def _revision(self, state: State) -> List[str]:
-        assert self._database is not None
-        return list(state.revision) if self._image.tool == ALEMBIC else [schema.CHECKSUM + self._database.schema_checksum()]
+        return list(state.revision) if self._image.tool == ALEMBIC else [schema.CHECKSUM + self._known.schema_checksum()]
 
     def _protect(self) -> None:
         """Have the app's role only read the version table: a migration that makes one grants the role as much as on any other table."""
-        assert self._database is not None
-        self._database.protect(self._image.settings["migrate_version_table"])
+        self._known.protect(self._image.settings["migrate_version_table"])
+
+    @property
+    def _known(self) -> Database:
+        """The database, for what is done only where there is one."""
+        if self._database is None:
+            raise AssertionError("nothing is known of the database")
+        return self._database
 
     def _look(self) -> State:
-        assert self._database is not None
-        return self._database.look(self._image.settings["migrate_version_table"])
+        return self._known.look(self._image.settings["migrate_version_table"])

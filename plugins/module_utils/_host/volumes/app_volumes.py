@@ -188,7 +188,7 @@ def missing(volume: AppVolume, why: str) -> ReleaseError:
 
 
 def _own_if_empty(path: Path, user: str) -> None:
-    uid, _, gid = user.partition(":")
+    uid, dummy, gid = user.partition(":")
     # By its handle: whatever a container does meanwhile, nothing else is changed.
     handle = os.open(path, volume_tree.DIRECTORY)
     try:

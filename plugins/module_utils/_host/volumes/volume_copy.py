@@ -127,7 +127,7 @@ def _pack_entry(tar: tarfile.TarFile, entry: Entry, found: Content) -> None:
 
 
 def _pack_file(tar: tarfile.TarFile, entry: Entry, found: Content) -> None:
-    for _ in range(TRIES):
+    for dummy in range(TRIES):
         with contextlib.ExitStack() as stack:
             try:
                 handle = stack.enter_context(volume_tree.opened(entry))

@@ -8,7 +8,7 @@ import gzip
 import tarfile
 import zlib
 from pathlib import Path
-from typing import List, Optional
+from typing import IO, List, Optional, cast
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes.volume_copy import (
     CHUNK,
@@ -48,9 +48,7 @@ def _extract(archive: Path, tar: tarfile.TarFile, found: Content, into: Optional
         _require_inside(archive, info)
         detail = info.linkname
         if info.isreg():
-            source = tar.extractfile(info)
-            assert source is not None
-            detail = _receive(info, source, into)
+            detail = _receive(info, cast(IO[bytes], tar.extractfile(info)), into)
         elif into:
             later.append(info)
             if info.isdir():
