@@ -87,7 +87,12 @@ def test_no_relative_of_debian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_a_bare_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    Programs(monkeypatch, tmp_path, "apt-get", packages="installed hold iptables 1.8.11-2\nconfig-files hold docker.io 26.1.5\ninstalled install vim 9\n")
+    Programs(
+        monkeypatch,
+        tmp_path,
+        "apt-get",
+        packages="installed hold iptables 1.8.11-2\nconfig-files hold docker.io 26.1.5\ninstalled install vim 9\n",
+    )
     found = engine_facts.look(["docker.io"])
     assert (found.version, found.runs, found.packages) == (None, False, {"iptables": "1.8.11-2", "vim": "9"})
     assert list(found.held) == ["iptables"]
