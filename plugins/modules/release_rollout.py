@@ -80,7 +80,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage i
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
-# The route is read with each request, so the edge sends requests to the new release at once; this bounds a busy host.
+# The route is read with each request, so the proxy sends requests to the new release at once; this bounds a busy host.
 VERIFY_SECONDS = 10.0
 VERIFY_INTERVAL = 0.2
 ANSWER_SECONDS = 5.0
@@ -165,7 +165,7 @@ def _await_ready(stage: Stage, candidate: Candidate) -> Answer:
 
 
 def _verify(candidate: Candidate) -> None:
-    """Ask through the edge, as users do, whether the new release answers."""
+    """Ask through the proxy, as users do, whether the new release answers."""
     names = site.hosts(candidate.paths, candidate.settings)
     deadline = time.monotonic() + VERIFY_SECONDS
     while True:

@@ -227,7 +227,7 @@ def _ways_out(ledger: Ledger, target: Release, way: distance.Distance, by: Optio
         for release in reversed(ledger.releases)  # when it was tried more than once, the last time is when it was run
         if release.schema and release.schema.backup and first in {migration.revision for migration in release.schema.migrations}
     ]
-    ways = ["1. go forward: deploy a release with the fault mended"]
+    ways = ["1. go forward: deploy a release with the fault fixed"]
     if by:
         ways.append(f"2. -e schema=downgrade: {by}'s image undoes the migrations, after a backup; what they added is lost")
     else:

@@ -21,7 +21,7 @@ _REDIS_UNITS = {**_UNITS, "k": 1000, "m": 1000**2, "g": 1000**3}
 
 
 def problems(values: Mapping[str, Any]) -> List[str]:
-    """Return what is wrong, each with where to mend it.
+    """Return what is wrong, each with where to fix it.
 
     Args:
         values: variables of the role by name, the defaults among them.

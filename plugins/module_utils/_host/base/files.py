@@ -24,7 +24,7 @@ class AppPaths:
     Args:
         app: the app's name.
         config_root: bundles, ledger and journal; only root can look inside.
-        run_root: route and sockets; the edge mounts it read-only.
+        run_root: route and sockets; the proxy mounts it read-only.
     """
 
     app: str

@@ -157,7 +157,7 @@ def _authority(file: Path) -> Optional[bytes]:
 
 @dataclass(frozen=True)
 class Listener:
-    """Where a release, or the edge in front of it, listens: a unix socket, or an address with a port and perhaps TLS."""
+    """Where a release, or the proxy in front of it, listens: a unix socket, or an address with a port and perhaps TLS."""
 
     socket_path: Optional[Path] = None
     address: str = "127.0.0.1"

@@ -91,7 +91,7 @@ class Connections:
         self._pid: int = container["State"].get("Pid", 0)
         self._settings = settings
         self._socket = settings["listen"] == "socket"
-        # The kernel lists an accepted unix socket in the network namespace of who connected: the edge's.
+        # The kernel lists an accepted unix socket in the network namespace of who connected: the proxy's.
         self._edge = edge.pid() if self._socket else 0
         self._processes = docker.processes(container["Id"]) if self._socket else []
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The edge as a release sees it: its public listener, its certificate, its log of answers."""
+"""The proxy as a release sees it: its public listener, its certificate, its log of answers."""
 
 from __future__ import annotations
 
@@ -131,11 +131,11 @@ def _shown(public: Listener) -> Optional[str]:
 
 
 class Answers:
-    """How the edge answered the requests to one app, read on from where reading ended.
+    """How the proxy answered the requests to one app, read on from where reading ended.
 
     Args:
         app: the app's name.
-        folder: where the edge writes.
+        folder: where the proxy writes.
     """
 
     def __init__(self, app: str, folder: Path = ANSWERS) -> None:
@@ -144,7 +144,7 @@ class Answers:
         self._rest = b""
 
     def recent(self) -> Optional[Responses]:
-        """Return what the last requests were answered, and read on from here; None when the edge does not tell."""
+        """Return what the last requests were answered, and read on from here; None when the proxy does not tell."""
         self._file, self._rest = self._opened(), b""
         if self._file is None:
             return None
@@ -178,7 +178,7 @@ class Answers:
 
 
 def counted(lines: Iterable[bytes]) -> Responses:
-    """Count answers in lines of the edge's log; a line that was begun before the reader came in counts for nothing."""
+    """Count answers in lines of the proxy's log; a line that was begun before the reader came in counts for nothing."""
     statuses = []
     for line in lines:
         try:

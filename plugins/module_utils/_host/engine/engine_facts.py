@@ -84,7 +84,7 @@ def read_daemon() -> Dict[str, Any]:
         return {}
     except ValueError as error:
         problem = str(error)
-    raise ReleaseError("ENGINE_CONFLICT", f"{DAEMON} is not valid JSON: {problem}; nothing was changed", f"mend {DAEMON} on the host")
+    raise ReleaseError("ENGINE_CONFLICT", f"{DAEMON} is not valid JSON: {problem}; nothing was changed", f"fix {DAEMON} on the host")
 
 
 def flags(command: Sequence[str]) -> FrozenSet[str]:

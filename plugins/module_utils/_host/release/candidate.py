@@ -130,7 +130,7 @@ class Candidate:
                 docker.keep_running(container["Id"])
 
     def listener(self, container: Dict[str, Any]) -> Listener:
-        """Return where the release itself listens, past the edge."""
+        """Return where the release itself listens, past the proxy."""
         if self.settings["listen"] == "socket":
             return Listener(socket_path=self.paths.socket(self.id), domain=self.settings["domain"])
         network = container["NetworkSettings"]["Networks"].get(self.paths.app)

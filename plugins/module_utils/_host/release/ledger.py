@@ -47,7 +47,7 @@ def read_route(paths: AppPaths) -> Optional[str]:
 
 
 def write_route(paths: AppPaths, release: Optional[str]) -> None:
-    """Make `release` live: one rename, from then on the edge sends new requests there.  None: nothing is live."""
+    """Make `release` live: one rename, from then on the proxy sends new requests there.  None: nothing is live."""
     if release is None:
         paths.route.unlink(missing_ok=True)
         sync_directory(paths.route.parent)

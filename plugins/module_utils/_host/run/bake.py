@@ -35,7 +35,7 @@ class Bake:
     Args:
         candidate: the release.
         container: `docker inspect` of it before the switch.
-        answers: the edge's log of this app's answers; what it tells now was answered by the release before.
+        answers: the proxy's log of this app's answers; what it tells now was answered by the release before.
     """
 
     def __init__(self, candidate: Candidate, container: Dict[str, Any], answers: edge.Answers) -> None:
@@ -49,7 +49,7 @@ class Bake:
         self._bad: List[str] = []
 
     def watch(self) -> Optional[Responses]:
-        """Watch for ``bake_seconds`` and return what the edge answered meanwhile, if it tells.
+        """Watch for ``bake_seconds`` and return what the proxy answered meanwhile, if it tells.
 
         Raises:
             ReleaseError: BAKE_FAILED as soon as the release restarts, stops, is not ready any more, or answers more errors.
@@ -100,7 +100,7 @@ class Bake:
 
     def _failed(self, problem: str) -> ReleaseError:
         tail = docker.log_tail(self._container["Id"], SHOWN_LOG_LINES)
-        todo = "raise app_release_memory" if "app_release_memory" in problem else hint(tail) or "mend the image"
+        todo = "raise app_release_memory" if "app_release_memory" in problem else hint(tail) or "fix the image"
         return ReleaseError(
             "BAKE_FAILED",
             f"{self._candidate.title} failed after the switch: {problem}; traffic was switched back",

@@ -27,8 +27,8 @@ class Drift:
     """Sentences on what differs.
 
     Args:
-        of_release: a deploy of the same tag mends these: it makes the release anew.
-        of_host: provisioning mends these.
+        of_release: a deploy of the same tag removes these: it makes the release anew.
+        of_host: provisioning removes these.
     """
 
     of_release: List[str] = field(default_factory=list)

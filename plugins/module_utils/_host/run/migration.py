@@ -172,7 +172,7 @@ class MigrationRun:
         output = done.out + done.err
         code = migration_error_code(output)
         how = f"failed with exit code {describe_exit(done.code)}" + (f" after {tries} tries" if tries > 1 else "")
-        todo = _ADVICE[code] if code != "MIGRATION_FAILED" or name == "migrate_command" else f"mend app_release_{name}, or what it runs"
+        todo = _ADVICE[code] if code != "MIGRATION_FAILED" or name == "migrate_command" else f"fix app_release_{name}, or what it runs"
         return self._failed(code, name, how, f"{todo}; its output is below", [*output.splitlines(), *self._without_entrypoint(name)])
 
     def _without_entrypoint(self, name: Command) -> List[str]:
