@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether an inventory has the hosts that a playbook is for.  Private to this collection."""
+"""Whether an inventory has the hosts that a playbook is for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a run of a playbook comes down to for people: outcomes, problems, the closing table.  Private to this collection."""
+"""What a run of a playbook comes down to for people: outcomes, problems, the closing table."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The one exception that release stages raise, and how its words become what people read.  Private to this collection."""
+"""The one exception that release stages raise, and how its words become what people read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is wrong with the proxy's settings for an app, beyond their types.  Private to this collection."""
+"""What is wrong with the proxy's settings for an app, beyond their types."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Decisions about releases, free of I/O so that they can be tested as tables.  Private to this collection."""
+"""Decisions about releases, free of I/O so that they can be tested as tables."""
 
 from __future__ import annotations
 

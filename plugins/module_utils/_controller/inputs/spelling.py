@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Names of variables that somebody misspelt, told from those that are somebody's own.  Private to this collection."""
+"""Names of variables that somebody misspelt, told from those that are somebody's own."""
 
 from __future__ import annotations
 

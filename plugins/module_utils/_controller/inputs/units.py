@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Values of the wrong unit: bytes for megabytes, milliseconds for seconds, per cent for shares.  Private to this collection."""
+"""Values of the wrong unit: bytes for megabytes, milliseconds for seconds, per cent for shares."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is wrong with `app_volumes`, beyond what a type can say.  Private to this collection."""
+"""What is wrong with `app_volumes`, beyond what a type can say."""
 
 from __future__ import annotations
 

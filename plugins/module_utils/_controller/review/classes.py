@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judges migrations by their SQL: can the release before live with what they leave behind?  Private to this collection.
+"""Judges migrations by their SQL: can the release before live with what they leave behind?
 
 ``contract``: something that the release before may still use goes, or changes its meaning. ``expand``: every statement is of a kind
 known only to add. ``unknown``: everything else; nobody can tell from the SQL alone.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runs squawk, the linter of migrations, on the controller.  Private to this collection."""
+"""Runs squawk, the linter of migrations, on the controller."""
 
 from __future__ import annotations
 

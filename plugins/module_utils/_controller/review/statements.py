@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Cuts SQL into statements, as PostgreSQL reads it: quotes, dollar quotes, nested comments.  Private to this collection."""
+"""Cuts SQL into statements, as PostgreSQL reads it: quotes, dollar quotes, nested comments."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a dump has in it, by the program that would restore it.  Private to this collection."""
+"""What a dump has in it, by the program that would restore it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the timers of scheduled backups and of restore drills start.  Private to this collection.
+"""What the timers of scheduled backups and of restore drills start.
 
 It prints one line of JSON. Its exit code is not 0 when the backup, its verification, the removal of old ones, or the copy off the host
 failed, or when the newest backup could not be restored.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A backup brought back: into a new database, compared with its manifest, then into the place of the live one.  Private to this collection.
+"""A backup brought back: into a new database, compared with its manifest, then into the place of the live one.
 
 The live database is untouched until the new one holds what the manifest says, and then it is renamed, both in one transaction: there is no
 moment, and no crash, with neither.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Volumes brought back: extracted beside the live ones, compared, then exchanged with them.  Private to this collection.
+"""Volumes brought back: extracted beside the live ones, compared, then exchanged with them.
 
 The kernel exchanges two directories in one step: whoever dies, a volume has its old files or the restored ones.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the kernel tells of a container's processes: where they listen, who they are, what killed some.  Private to this collection."""
+"""What the kernel tells of a container's processes: where they listen, who they are, what killed some."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The steps of a stage with their seconds.  Private to this collection."""
+"""The steps of a stage with their seconds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The engine's daemon.json, shared by all apps of a host and by whoever else uses it.  Private to this collection.
+"""The engine's daemon.json, shared by all apps of a host and by whoever else uses it.
 
 Nothing that is there is overwritten: keys are added, lists are united. A value is only replaced or removed by the app that set it.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Lists an image's migrations and their SQL without a database.  Private to this collection.
+"""Lists an image's migrations and their SQL without a database.
 
 This file is not imported on the host: its text is handed to the image's own Python, whatever its version, where Alembic is installed.
 The answers are lines of JSON. Everything else that the image prints goes to standard error.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A new database beside the app's, with all that belongs to a database and is in no dump.  Private to this collection.
+"""A new database beside the app's, with all that belongs to a database and is in no dump.
 
 The superuser works in it only while it is empty and closed to everybody else. Nothing that a migration may have written, such as the
 value of a setting, becomes a part of a statement.

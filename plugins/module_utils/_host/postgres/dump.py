@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A dump read into an empty database by the role that owns the schema, with no right beyond that role's.  Private to this collection.
+"""A dump read into an empty database by the role that owns the schema, with no right beyond that role's.
 
 Restoring runs what is in the dump: CHECKs, generated columns, expressions of indexes. So it never runs as a superuser. What only a
 superuser may make is left out, and told.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Names and values in SQL.  Private to this collection."""
+"""Names and values in SQL."""
 
 from __future__ import annotations
 

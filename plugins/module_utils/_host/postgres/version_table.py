@@ -1,9 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The table that the schema's revision is read from: trusted only when it is a table, and writable by its owner alone.
-
-Private to this collection.
-"""
+"""The table that the schema's revision is read from: trusted only when it is a table, and writable by its owner alone."""
 
 from __future__ import annotations
 

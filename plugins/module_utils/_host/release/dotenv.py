@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Environment files as Docker Compose reads them.  Private to this collection."""
+"""Environment files as Docker Compose reads them."""
 
 from __future__ import annotations
 

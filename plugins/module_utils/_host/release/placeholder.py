@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a container gets in place of a secret, so that settings can be read without it.  Private to this collection."""
+"""What a container gets in place of a secret, so that settings can be read without it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why a release is not ready, which variable is wrong, and when waiting is of no use.  Private to this collection.
+"""Why a release is not ready, which variable is wrong, and when waiting is of no use.
 
 Free of I/O, so that it can be tested as a table.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The directory that a release's socket is in: a small file system in memory.  Private to this collection.
+"""The directory that a release's socket is in: a small file system in memory.
 
 The app owns the directory. On the host's disk, an app that is otherwise read-only could fill that disk through it.
 """

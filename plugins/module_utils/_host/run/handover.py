@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An exclusive volume handed from one release to the next, which never run at the same time.  Private to this collection.
+"""An exclusive volume handed from one release to the next, which never run at the same time.
 
 Nobody is served from the stop of the old release to the switch. The proxy holds requests for as long as it tries them again, then answers
 with its maintenance page.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an earlier run left behind, completed or cleared away, and damaged records mended.  Private to this collection.
+"""What an earlier run left behind, completed or cleared away, and damaged records mended.
 
 A run that fails and a run that dies are cleared up by the same code; what is live is decided by the route alone.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The app's data moved to another major of PostgreSQL, by a dump.  Private to this collection.
+"""The app's data moved to another major of PostgreSQL, by a dump.
 
 The new server is filled beside the old one, in a container without a network, on a volume of its own. It takes the place only when
 it holds what the dump's manifest says. Until then, whoever dies: the old server runs on its own volume, and the next run begins anew.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The files of a volume in an archive that proves what it holds, and out of it again.  Private to this collection.
+"""The files of a volume in an archive that proves what it holds, and out of it again.
 
 The archive is an ordinary compressed tar.  Regular files, directories and symbolic links are in it; sockets, FIFOs and devices are not.
 Links are copied as links and never followed, neither on the way in nor on the way out.

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A directory that an app's container writes to, walked by root without following anything in it.  Private to this collection.
+"""A directory that an app's container writes to, walked by root without following anything in it.
 
 Everything is opened by its parent's handle, never through a link, and looked at again once it is open: a container that swaps a file for
 a link, a device or a FIFO meanwhile gains nothing.
