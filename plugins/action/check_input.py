@@ -15,7 +15,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs import checks, volume_rules
-from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk, statements
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _declared, _source
 
 _JINJA = ("{{", "{%", "{#")
@@ -112,12 +112,14 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _linter_problems(values: dict[str, Any], options: dict[str, Any]) -> list[str]:
-        """Look for the linter of migrations where a deploy would need it; it runs here, on the controller."""
+        """Look for what reads and judges migrations where a deploy would need it; it runs here, on the controller."""
         needed = all(
             boolean(values.get(name, options.get(name, {}).get("default", False)))
             for name in ("app_release_migrate", "app_release_migrate_lint")
         )
-        return [squawk.MISSING] if needed and _declared.TAG in options and squawk.find() is None else []
+        if not needed or _declared.TAG not in options:
+            return []
+        return [*([] if squawk.find() else [squawk.MISSING]), *([] if statements.is_installed() else [statements.MISSING])]
 
 
 def _placement_problems(values: dict[str, Any], variables: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import classes, squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import classes, squawk, statements
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 
 
@@ -24,6 +24,8 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         wanted = boolean(arguments.pop("lint", True))
         plan = dict(arguments.get("plan") or {})
+        if wanted and plan.get("pending") and not statements.is_installed():
+            raise AnsibleActionFail(f"CONFIG: {statements.MISSING}", result={"code": "CONFIG"})
         try:
             planned = map(Migration.from_dict, plan.get("pending") or [])
             pending = classes.judge(planned, squawk.lint if wanted else None)

@@ -1,31 +1,41 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Cuts SQL into statements, as PostgreSQL reads it: quotes, dollar quotes, nested comments."""
+"""Reads SQL by PostgreSQL's own parser, which pglast brings."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
-from typing import Iterator, List, Tuple
+from typing import Any, Iterator, List
 
-_TOKEN = re.compile(
-    r"""(?P<comment>--[^\n]*|/\*)
-      | (?P<escaped>\b[eE]'(?:[^'\\]|\\.|'')*(?:'|$))
-      | (?P<literal>'(?:[^']|'')*(?:'|$))
-      | (?P<identifier>"(?:[^"]|"")*(?:"|$))
-      | (?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$)
-      | (?P<end>;)""",
-    re.VERBOSE | re.DOTALL,
+try:
+    import pglast
+    from pglast.parser import ParseError
+except ImportError:
+    pglast = None  # type: ignore[assignment]
+
+# The classes of what the parser returns, and their enumerations.
+ast: Any = pglast and pglast.ast
+enums: Any = pglast and pglast.enums
+MISSING = (
+    "pglast, which reads the SQL of migrations, is not installed on the controller: pip install pglast, beside ansible-core; "
+    "or -e app_release_migrate_lint=false, then every migration counts as unknown"
 )
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_COMMENTS = ("SQL_COMMENT", "C_COMMENT")
 
 
 @dataclass(frozen=True)
 class Statement:
     """One statement.
 
-    ``line`` and ``last_line`` count from 1; ``start`` and ``end`` are where it is in the text. ``bare`` has one blank for any white
-    space, and nothing in its literals: words in it are words of the statement.
+    Args:
+        line: where it begins, counted from 1.
+        last_line: where it ends.
+        start: offset of its first character in the text.
+        end: offset behind its last one.
+        text: it.
+        node: what the parser made of it; None when it cannot be read.
     """
 
     line: int
@@ -33,80 +43,65 @@ class Statement:
     start: int
     end: int
     text: str
-    bare: str
+    node: Any
 
     def covers(self, line: int) -> bool:
         """Whether this line is one of the statement's."""
         return self.line <= line <= self.last_line
 
 
+def is_installed() -> bool:
+    """Tell whether the parser is there."""
+    return pglast is not None
+
+
 def without_comments(sql: str) -> str:
-    """Return the SQL with blanks for its comments, which could tell the linter to look away; lines stay where they are."""
-    parts: List[str] = []
-    place = 0
-    for kind, start, end in _tokens(sql):
-        if kind == "comment":
-            parts += [sql[place:start], re.sub(r"[^\n]", " ", sql[start:end])]
-            place = end
-    return "".join([*parts, sql[place:]])
+    """Return the SQL with blanks for its comments, which could tell the linter to look away; lines stay where they are.
+
+    A text that is no SQL from a point on, such as one with a quote that is never closed, is returned as it is.
+    """
+    try:
+        comments = [token for token in pglast.scan(sql) if token.name in _COMMENTS]
+    except ParseError:
+        return sql
+    for token in comments:
+        sql = sql[: token.start] + re.sub(r"[^\n]", " ", sql[token.start : token.end + 1]) + sql[token.end + 1 :]
+    return sql
 
 
 def split(sql: str) -> List[Statement]:
-    """Return the statements of SQL that has no comments."""
-    statements: List[Statement] = []
-    begin, bare, place = 0, "", 0
-    for kind, start, end in [*_tokens(sql), ("end", len(sql), len(sql))]:
-        bare += sql[place:start]
-        place = end
-        if kind == "end":
-            statements += _statement(sql, begin, start, bare)
-            begin, bare = end, ""
-        else:
-            bare += _harmless(sql[start:end]) if kind == "identifier" else "''"
-    return statements
+    """Return the statements of SQL that has no comments; all of it is one that cannot be read, where nobody can tell them apart."""
+    slices = (slice(0, len(sql)),)
+    # The parser knows semicolons in the body of a function; where it cannot read all, the scanner finds those outside of quotes.
+    for with_parser in (True, False):
+        with contextlib.suppress(ParseError):
+            slices = pglast.split(sql, with_parser=with_parser, only_slices=True)
+            break
+    return [statement for place in slices for statement in _statement(sql, place.start, place.stop)]
 
 
-def _statement(sql: str, begin: int, end: int, bare: str) -> Iterator[Statement]:
+def _statement(sql: str, begin: int, end: int) -> Iterator[Statement]:
     text = sql[begin:end].strip()
     if text:
-        start = begin + len(sql[begin:end]) - len(sql[begin:end].lstrip())
+        start = sql.index(text, begin)
         line = sql.count("\n", 0, start) + 1
-        yield Statement(line, line + text.count("\n"), start, end, text, " ".join(bare.split()))
+        yield Statement(line, line + text.count("\n"), start, start + len(text), text, _parsed(text))
 
 
-def _harmless(identifier: str) -> str:
-    """Return a quoted identifier without blanks, brackets and commas: they are not the statement's."""
-    return '"' + re.sub(r"\W", "_", identifier[1:-1]) + '"'
+def _parsed(text: str) -> Any:
+    try:
+        (parsed,) = pglast.parse_sql(text)
+    except (ParseError, ValueError):
+        return None
+    return parsed.stmt
 
 
-def actions(bare: str) -> List[str]:
-    """Return the parts of a statement's bare text between commas that are in no brackets."""
-    parts, depth, begin = [], 0, 0
-    for place, sign in enumerate(bare):
-        depth += (sign == "(") - (sign == ")")
-        if sign == "," and depth == 0:
-            parts.append(bare[begin:place].strip())
-            begin = place + 1
-    return [*parts, bare[begin:].strip()]
-
-
-def _tokens(sql: str) -> Iterator[Tuple[str, int, int]]:
-    """Yield kind, start and end of all that may hide a semicolon, and of semicolons."""
-    place = 0
-    while found := _TOKEN.search(sql, place):
-        kind, end = str(found.lastgroup), found.end()
-        if kind == "tag":
-            closing = sql.find(found["tag"], end)
-            end = len(sql) if closing < 0 else closing + len(found["tag"])
-        elif found[0] == "/*":
-            end = _end_of_comment(sql, end)
-        yield kind, found.start(), end
-        place = end
-
-
-def _end_of_comment(sql: str, place: int) -> int:
-    depth = 1
-    while depth and (edge := _COMMENT_EDGE.search(sql, place)):
-        depth += 1 if edge[0] == "/*" else -1
-        place = edge.end()
-    return len(sql) if depth else place
+def walk(node: Any) -> Iterator[Any]:
+    """Yield a node and all below it."""
+    if isinstance(node, tuple):
+        for each in node:
+            yield from walk(each)
+    elif isinstance(node, ast.Node):
+        yield node
+        for name in node:
+            yield from walk(getattr(node, name))

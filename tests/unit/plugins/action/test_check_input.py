@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.fairlead.fastapi.plugins.action.check_input import ActionModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk, statements
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._declared import Declared
 
 ROOT = Path(__file__).parents[4]
@@ -127,7 +127,8 @@ def test_the_linter_is_missed_where_migrations_are_judged(
     monkeypatch.setattr(squawk, "find", lambda: "/bin/squawk")
     assert ActionModule._linter_problems(values, options) == []
     monkeypatch.setattr(squawk, "find", lambda: None)
-    assert ActionModule._linter_problems(values, options) == ([squawk.MISSING] if missing else [])
+    monkeypatch.setattr(statements, "pglast", None)
+    assert ActionModule._linter_problems(values, options) == ([squawk.MISSING, statements.MISSING] if missing else [])
 
 
 @pytest.mark.parametrize("tag", ["{{ 1 }}", "v{% set x = 1 %}1", "{# c #}v1"])

@@ -7,7 +7,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.fairlead.fastapi.plugins.action.release_migrate import ActionModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk
+from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk, statements
 
 DROP = {"revision": "0003", "down": ["0002"], "title": "Drop it", "sql": "ALTER TABLE items DROP COLUMN note;"}
 PLAN = {"tool": "alembic", "pending": [DROP]}
@@ -63,3 +63,12 @@ def test_a_missing_linter_is_told_before_anything_runs(sent: list[dict[str, Any]
         run(plan=PLAN)
     assert caught.value.result["code"] == "CONFIG"
     assert not sent
+
+
+def test_a_missing_parser_is_told_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "pglast", None)
+    with pytest.raises(AnsibleActionFail, match="CONFIG: pglast, which reads the SQL of migrations, is not installed"):
+        run(plan=PLAN)
+    run(plan=PLAN, lint=False)
+    run(plan={"tool": "none", "pending": []})
+    assert len(sent) == 2
