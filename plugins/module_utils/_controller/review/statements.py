@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Sequence
 
 try:
     import pglast
@@ -71,7 +71,7 @@ def without_comments(sql: str) -> str:
 
 def split(sql: str) -> List[Statement]:
     """Return the statements of SQL that has no comments; all of it is one that cannot be read, where nobody can tell them apart."""
-    slices = (slice(0, len(sql)),)
+    slices: Sequence[slice] = (slice(0, len(sql)),)
     # The parser knows semicolons in the body of a function; where it cannot read all, the scanner finds those outside of quotes.
     for with_parser in (True, False):
         with contextlib.suppress(ParseError):
