@@ -119,7 +119,6 @@ serving:
   type: str
 """
 
-import contextlib
 import re
 import time
 from typing import List, Optional, Tuple
@@ -127,14 +126,10 @@ from typing import List, Optional, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, lookup, store, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.after_restore import problems, restart_live
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import STAGE_OPTIONS, Result, Stage, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -224,9 +219,9 @@ def _live(stage: Stage, database: Optional[Database], manifest: Manifest) -> Res
     message += notes
     if database is not None:
         with stage.steps.step("restart"):
-            _restart(stage.paths)
+            restart_live(stage.paths)
     with stage.steps.step("ready"):
-        problem = _problem(stage.paths, manifest)
+        problem = problems(stage.paths, manifest)
     return {
         "rows_before": present.rows if present else None,
         "replaced": present.id if present else None,
@@ -246,33 +241,6 @@ def _swap(stage: Stage, database: Database, manifest: Manifest) -> Tuple[str, Li
 
 def _left_out(copy: _restore.Restored) -> List[str]:
     return [f"Left out, as the owner of the schema may not make it: {line}" for line in copy.left_out]
-
-
-def _restart(paths: AppPaths) -> None:
-    live = read_route(paths)
-    if live is not None and has_record(paths, live):
-        with contextlib.suppress(ReleaseError):  # whether it is ready is what is asked next
-            Candidate(paths, live).restart()
-
-
-def _problem(paths: AppPaths, manifest: Manifest) -> List[str]:
-    """Say why users cannot be let in again; nothing when they can."""
-    live = read_route(paths)
-    if live is None or not has_record(paths, live):
-        return []
-    release = find(Ledger(paths).releases, live)
-    heads = release.heads if release else []
-    try:
-        Candidate(paths, live).await_ready()
-    except ReleaseError as error:
-        wrong = [f"{live} is not ready with it: {error.code}: {error.what}"]
-        if heads and sorted(heads) != sorted(manifest.revision):
-            wrong.append(f"{live} was made for {described(heads)}, the backup is at {described(manifest.revision)}")
-        then = manifest.release
-        back = [f"Go back to {then}, which was live then: playbooks/rollback.yml -e release={then} -e schema=keep"] if then else []
-        migrate = f"{'Or deploy' if back else 'Deploy'} the tag of {live} again, which migrates the database"
-        return [*wrong, *back, migrate, "Then: playbooks/maintenance.yml -e maintenance=off"]
-    return []
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ code:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import engine, engine_facts, engine_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import engine, engine_facts, engine_found, engine_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
@@ -118,7 +118,7 @@ def work(p: Dict[str, Any]) -> Dict[str, Any]:
     """
     noted = engine_record.load()
     settings = {**p["settings"], **p["options"]}
-    wanted = engine.Wanted(p["packages"], settings, frozenset(p["options"]), p["restart_others"])
+    wanted = engine_found.Wanted(p["packages"], settings, frozenset(p["options"]), p["restart_others"])
     plan = engine.decide(engine_facts.look(p["packages"]), wanted, engine_record.settings_of(noted, p["app"]))
     if plan.install:
         engine.refuse_harm(engine_facts.simulate(plan.install), plan.install)

@@ -64,7 +64,8 @@ from typing import List, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import (
     RELEASE_OPTION,

@@ -109,18 +109,16 @@ serving:
   type: str
 """
 
-import json
 from typing import Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Remote
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_diff import difference
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
@@ -183,7 +181,7 @@ def _look(stage: Stage) -> Tuple[Bundle, Optional[ReleaseError]]:
     if no_room is not None and not _may_prune(stage, live):
         findings.append(no_room)
     preflight.raise_all(findings)
-    return _bundle(stage, remote), no_room
+    return Bundle.from_options(p, remote.digest), no_room
 
 
 def _may_prune(stage: Stage, live: Optional[str]) -> bool:
@@ -246,30 +244,6 @@ def _make_room(stage: Stage, ledger: Ledger, live: Optional[str]) -> None:
 
 def _unchanged(ledger: Ledger, live: Optional[str]) -> Result:
     return {"changed": False, "unchanged": True, "release": brief(find(ledger.releases, live)), "plan": Plan().as_dict()}
-
-
-def _bundle(stage: Stage, remote: Remote) -> Bundle:
-    p = stage.params
-    return Bundle(
-        app=p["app"],
-        image=p["image"],
-        tag=p["tag"],
-        digest=remote.digest,
-        compose=p["compose"],
-        environment={str(name): _text(value) for name, value in p["environment"].items()},
-        secrets={str(name): _text(value) for name, value in p["secrets"].items()},
-        secrets_as=p["secrets_as"],
-        settings=stage.settings,
-        migrate_environment={str(name): _text(value) for name, value in p["migrate_environment"].items()},
-        migrate_secrets={str(name): _text(value) for name, value in p["migrate_secrets"].items()},
-    )
-
-
-def _text(value: object) -> str:
-    """Return a value as an environment carries it: lists, mappings, true and false as JSON, which pydantic and most others read."""
-    if isinstance(value, (bool, dict, list)):
-        return json.dumps(value, ensure_ascii=False)
-    return "" if value is None else str(value)
 
 
 if __name__ == "__main__":

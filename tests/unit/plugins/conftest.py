@@ -23,6 +23,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import 
     recovery,
     stage,
     unchanged,
+    way_back,
 )
 from ansible_collections.fairlead.fastapi.plugins.modules import (
     release_downgrade,
@@ -72,7 +73,7 @@ def database(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeDatabas
         engine.note("backup", f"for a {kind}, of {release}")
         return Manifest(BACKUP, bytes=4096)
 
-    for module in (planning, recovery, unchanged, release_prepare, release_migrate, release_target, release_downgrade):
+    for module in (planning, recovery, unchanged, way_back, release_prepare, release_migrate, release_target, release_downgrade):
         monkeypatch.setattr(module, "find_database", lambda paths: fake if fake.known else None)
     monkeypatch.setattr(backup, "take", take)
     return fake

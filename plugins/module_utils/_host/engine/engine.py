@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import engine_settings
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import ENGINES, Container, Found
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import ENGINES, Container, Found, Record, Wanted
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 # Health checks have `start_interval`, which came with engine 25 (API 1.44) and which Compose passes on since 2.24.
@@ -24,38 +24,6 @@ PRODUCTS = frozenset(
 )
 HOWTO = "install Docker's own packages (https://docs.docker.com/engine/install) and run this again: an engine that is there is kept"
 RESTART = "-e docker_engine_restart_others=true"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the inventory says.
-
-    Args:
-        packages: to be installed where there is no engine.
-        settings: of daemon.json, the operator's own among them.
-        explicit: names of the operator's own.
-        restart_others: whether containers of others may be stopped by a restart of the engine.
-    """
-
-    packages: Sequence[str]
-    settings: Dict[str, Any]
-    explicit: FrozenSet[str] = frozenset()
-    restart_others: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """What earlier runs noted on the host.
-
-    Args:
-        installed: whether this collection installed the engine.
-        before: what this app wanted then.
-        others: what each other app wants.
-    """
-
-    installed: bool = False
-    before: Dict[str, Any] = field(default_factory=dict)
-    others: Sequence[Dict[str, Any]] = ()
 
 
 @dataclass(frozen=True)

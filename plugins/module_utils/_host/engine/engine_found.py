@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, FrozenSet, List, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence
 
 ENGINES = ("docker-ce", "docker-ee", "moby-engine", "docker.io")
 
@@ -70,3 +70,35 @@ class Found:
     def others(self) -> List[Container]:
         """Containers that this collection did not start."""
         return [container for container in self.containers if not container.ours]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the inventory says.
+
+    Args:
+        packages: to be installed where there is no engine.
+        settings: of daemon.json, the operator's own among them.
+        explicit: names of the operator's own.
+        restart_others: whether containers of others may be stopped by a restart of the engine.
+    """
+
+    packages: Sequence[str]
+    settings: Dict[str, Any]
+    explicit: FrozenSet[str] = frozenset()
+    restart_others: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """What earlier runs noted on the host.
+
+    Args:
+        installed: whether this collection installed the engine.
+        before: what this app wanted then.
+        others: what each other app wants.
+    """
+
+    installed: bool = False
+    before: Dict[str, Any] = field(default_factory=dict)
+    others: Sequence[Dict[str, Any]] = ()

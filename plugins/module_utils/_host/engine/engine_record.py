@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import read_json
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import Record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import Record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_settings import Claims, united
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 

@@ -123,3 +123,8 @@ def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
             values = dotenv.parse(environment.read_text(encoding="utf-8"))
             found.update({f"{prefix}{name}": value for name, value in values.items()})
     return found
+
+
+def settings_of(paths: AppPaths, release: str) -> Optional[Settings]:
+    """Return a release's settings, or None when its bundle is damaged or gone."""
+    return read_record(paths, release).settings if has_record(paths, release) else None

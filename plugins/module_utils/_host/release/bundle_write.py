@@ -10,7 +10,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import (
     AppPaths,
@@ -65,6 +65,23 @@ class Bundle:
     settings: Settings
     migrate_environment: Dict[str, str] = field(default_factory=dict)
     migrate_secrets: Dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], digest: str) -> Bundle:
+        """Return what the options of the module release_prepare say, with the digest that their tag was found to mean."""
+        return cls(
+            app=options["app"],
+            image=options["image"],
+            tag=options["tag"],
+            digest=digest,
+            compose=options["compose"],
+            environment=_texts(options["environment"]),
+            secrets=_texts(options["secrets"]),
+            secrets_as=options["secrets_as"],
+            settings=options["settings"],
+            migrate_environment=_texts(options["migrate_environment"]),
+            migrate_secrets=_texts(options["migrate_secrets"]),
+        )
 
     def fingerprint(self) -> str:
         """Return a hash of all that would make a difference to users; the tag is only a label of the digest."""
@@ -151,6 +168,17 @@ class Bundle:
         directory.mkdir(mode=0o700)
         for name, value in secrets.items():
             write_atomically(directory / name, value, mode=0o400, owner=int(user or 0))
+
+
+def _texts(values: Mapping[Any, Any]) -> Dict[str, str]:
+    return {str(name): _text(value) for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    """Return a value as an environment carries it: lists, mappings, true and false as JSON, which pydantic and most others read."""
+    if isinstance(value, (bool, dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)
 
 
 def _unwritten(path: Path, error: OSError) -> ReleaseError:

@@ -13,12 +13,11 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener, verdict
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import socket_dir
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import hint
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import describe_exit, hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.readiness import (
     USUAL_PATHS,
     Patience,
@@ -246,16 +245,6 @@ class Candidate:
         listener = self.listener(container)
         good = [path for path in USUAL_PATHS if 200 <= listener.get(path, OTHER_SECONDS).status < 300]
         return reason_for(replace(seen, good_paths=good), self.settings, self.id)
-
-
-def describe_exit(code: int) -> str:
-    """Return an exit code with what it mostly means.  The engine's own out-of-memory flag is not reliable in nested hosts."""
-    return f"{code} (killed; most often for memory: app_release_memory)" if code == 137 else str(code)
-
-
-def settings_of(paths: AppPaths, release: str) -> Optional[Settings]:
-    """Return a release's settings, or None when its bundle is damaged or gone."""
-    return Candidate(paths, release).settings if has_record(paths, release) else None
 
 
 def remove_release(paths: AppPaths, release: str) -> None:

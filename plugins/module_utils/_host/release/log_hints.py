@@ -32,3 +32,8 @@ def hint(log: Sequence[str], exit_code: int = 0) -> str:
     if exit_code in COMMAND_EXITS:
         return COMMAND_HINT
     return next((advice for words, advice in LOG_HINTS if any(words in line for line in log)), "")
+
+
+def describe_exit(code: int) -> str:
+    """Return an exit code with what it mostly means.  The engine's own out-of-memory flag is not reliable in nested hosts."""
+    return f"{code} (killed; most often for memory: app_release_memory)" if code == 137 else str(code)

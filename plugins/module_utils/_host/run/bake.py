@@ -17,8 +17,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, describe_exit
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import hint
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import describe_exit, hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 INTERVAL = 0.25

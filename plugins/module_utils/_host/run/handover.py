@@ -13,7 +13,8 @@ from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, write_atomically
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, stop_release
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import STOPPING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal

@@ -17,7 +17,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State, described
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import describe_exit
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import describe_exit
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 

@@ -17,8 +17,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import remove_logins
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, remove_release, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, settings_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, remove_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, route_text, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import FAILED, KEPT, LIVE, PREPARED

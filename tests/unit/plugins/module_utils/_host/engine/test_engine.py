@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import Record, Wanted, decide, refuse_harm, version_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import Container, Found
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine import decide, refuse_harm, version_of
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.engine_found import Container, Found, Record, Wanted
 from fakes import fails
 
 PACKAGES = ["docker.io", "docker-cli", "docker-compose", "docker-buildx", "iptables", "python3-requests"]
