@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import removal, secret
+from lab.play import Play, play
 from lab.registry import PASSWORD_FILE, REGISTRY, USER
-from lab.story import App, Play, play
+from lab.story import App
 
 SCRIPT = Path(__file__).with_name("script.sh")
 SCRIPT_SECONDS = 120

@@ -11,8 +11,9 @@ from benchmarks.contenders import BenchError
 from lab import hosts, removal
 from lab.__main__ import up
 from lab.docker import LabError
+from lab.play import Play
 from lab.steps import note, step
-from lab.story import App, Play
+from lab.story import App
 
 TAG = "v2"
 GIGABYTE = 1024**3

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from lab import paths
-from lab.story import PLAY_SECONDS, App, Play
+from lab.play import PLAY_SECONDS, Play
+from lab.story import App
 
 MARK = "FAIRLEAD_LAB_CONTROLLER"
 KILL_SECONDS = 10.0

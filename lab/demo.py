@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from lab import hosts, inventory, paths, removal, results
 from lab.__main__ import up
 from lab.docker import LabError
+from lab.play import Play, play
 from lab.pressure import cpu_pressure
 from lab.probe import ProbeError, Report
 from lab.probe.report import Failure
-from lab.story import App, Play, play
+from lab.story import App
 
 LOG = paths.STATE / "demo.log"
 RATE = 100  # requests a second

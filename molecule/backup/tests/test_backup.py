@@ -10,7 +10,8 @@ import pytest
 
 from lab import hostile_database, paths
 from lab.hosts import USER, Host
-from lab.story import DATA_ONLY, App, Play, mixed_load_was_served
+from lab.play import Play
+from lab.story import DATA_ONLY, App, mixed_load_was_served
 
 Fault = Callable[[App], AbstractContextManager[None]]
 REPOSITORY = "/var/backups/fairlead-restic"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab import paths
-from lab.story import App, Play, invocation, play
+from lab.play import Play, invocation, play
+from lab.story import App
 
 MOVING = ["latest", "stable", "main", ""]
 HOSTILE = ["v1;touch x", "$(id)", "-x", "a b", "x" * 300, "{{ lookup('pipe', 'touch /tmp/fairlead-pwned') }}"]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from lab.play import Play
 from lab.releases import RELEASES
-from lab.story import THOROUGH, App, Play
+from lab.story import THOROUGH, App
 
 BLOCKED = "ALTER TABLE items DROP COLUMN note"
 SAME = "the old release; nothing is changed"

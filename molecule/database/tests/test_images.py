@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from lab import inventory, paths
-from lab.story import DATA_ONLY, THOROUGH, App, Play
+from lab.play import Play
+from lab.story import DATA_ONLY, THOROUGH, App
 
 ALPINE, VECTOR = "postgres:17-alpine", "pgvector/pgvector:pg17"
 # An app that is asked for nothing that needs a database.

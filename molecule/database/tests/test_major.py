@@ -2,7 +2,8 @@
 
 import pytest
 
-from lab.story import DATA_ONLY, App, Play
+from lab.play import Play
+from lab.story import DATA_ONLY, App
 
 OLD, NEW = "postgres:15", "postgres:17"
 ROWS = 40

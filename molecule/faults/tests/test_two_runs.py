@@ -7,8 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from lab.freeze import Watch, watching
+from lab.play import Play
 from lab.results import results
-from lab.story import App, Play, mixed_load_was_served
+from lab.story import App, mixed_load_was_served
 
 # From its stage's begin, a run that has to stand back says so.
 REFUSED_SECONDS = 2.0

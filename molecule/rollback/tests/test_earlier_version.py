@@ -5,8 +5,9 @@ import subprocess
 import pytest
 
 from lab import paths
+from lab.play import Play
 from lab.removal import remove
-from lab.story import THOROUGH, App, Play
+from lab.story import THOROUGH, App
 
 # The last commit whose records have format 1.
 EARLIER = "f4fc9e1"

@@ -14,9 +14,10 @@ from random import Random
 import pytest
 
 from lab import invariants
+from lab.play import Play
 from lab.rows import Backup, unlike_kept, unlike_restored
 from lab.sequences import Model, Outcome, Step, drawn, revision_of
-from lab.story import App, Play
+from lab.story import App
 from lab.writer import Writer, rows
 
 # By default one whose first sequence has a deploy that migrates and then fails, one that takes a column away, a downgrade, a restore.

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab import others
-from lab.story import App, Play
+from lab.play import Play
+from lab.story import App
 
 MIRROR = "https://mirror.another.lab:5001"
 

@@ -8,6 +8,11 @@ import re
 
 # 55P03: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOCK_SIGNS = re.compile(r"lock timeout|LockNotAvailable|\b55P03\b", re.IGNORECASE)
+# What to do about a migration that failed, by its code.
+ADVICE = {
+    "MIGRATION_FAILED": "fix the migration",
+    "MIGRATION_LOCK": "it waited for a lock that another session held: end that session, or deploy when there is less traffic",
+}
 
 
 def migration_error_code(output: str) -> str:

@@ -13,7 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Command
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.failure import migration_error_code
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.failure import ADVICE, migration_error_code
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State, described
@@ -24,10 +24,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 SHOWN_LINES = 20
 # Between two tries the app's queries, which queued up behind the migration, are served.
 PAUSE_SECONDS = 2.0
-_ADVICE = {
-    "MIGRATION_FAILED": "fix the migration",
-    "MIGRATION_LOCK": "it waited for a lock that another session held: end that session, or deploy when there is less traffic",
-}
 
 
 class MigrationRun:
@@ -172,7 +168,7 @@ class MigrationRun:
         output = done.out + done.err
         code = migration_error_code(output)
         how = f"failed with exit code {describe_exit(done.code)}" + (f" after {tries} tries" if tries > 1 else "")
-        todo = _ADVICE[code] if code != "MIGRATION_FAILED" or name == "migrate_command" else f"fix app_release_{name}, or what it runs"
+        todo = ADVICE[code] if code != "MIGRATION_FAILED" or name == "migrate_command" else f"fix app_release_{name}, or what it runs"
         return self._failed(code, name, how, f"{todo}; its output is below", [*output.splitlines(), *self._without_entrypoint(name)])
 
     def _without_entrypoint(self, name: Command) -> List[str]:
