@@ -41,7 +41,7 @@ ENV_LIMITS = {"LONG_POLL_LIMIT_SECONDS": "3"}
             ),
         ),
         pytest.param(
-            *("failing", 0.0, ("of", "requests were answered with 5xx since the switch", "before it 0%")),
+            *("failing", 0.0, ("of", "requests were answered with 5xx since the switch", "% of ", "; before it ")),
             marks=pytest.mark.fault(
                 row=19, fault="5xx after the switch", code="BAKE_FAILED", serves="the old release again", says="shares before and after"
             ),
