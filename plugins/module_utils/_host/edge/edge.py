@@ -8,7 +8,7 @@ import json
 import os
 import ssl
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, Dict, Iterable, List, Optional
 
@@ -85,7 +85,7 @@ def _was_just_restarted(container: Dict[str, Any]) -> bool:
     """Tell whether the engine started this container again, after it had ended, within the last seconds."""
     if not container.get("RestartCount"):
         return False
-    started = datetime.strptime(container["State"]["StartedAt"][:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    started = datetime.strptime(container["State"]["StartedAt"][:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     return 0 <= time.time() - started.timestamp() < SETTLED_SECONDS
 
 
