@@ -66,6 +66,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import (
     RELEASE_OPTION,
@@ -109,7 +110,7 @@ def _require_live(stage: Stage, release: Candidate) -> None:
 
 def _stop_others(stage: Stage, live: Candidate) -> Tuple[List[str], int]:
     """Stop every other release that runs; return their ids, and how many requests their limits cut."""
-    others = [release for release in docker.running_releases(stage.paths.app) if release != live.id]
+    others = [release for release in running_releases(docker.containers(stage.paths.app)) if release != live.id]
     if others:
         pause_after_switch(stage.paths.route, float(live.settings["drain_seconds"]))
     cut = 0

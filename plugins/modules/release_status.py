@@ -103,10 +103,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find, rollback_target
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import rollback_target
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot, observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import updates
@@ -120,22 +119,21 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 def status(stage: Stage) -> Result:
     """Read everything, change nothing."""
     require_directories(stage.paths)
-    ledger = Ledger(stage.paths)
-    live = read_route(stage.paths)
+    host = observe(stage.paths)
+    ledger, live = host.ledger, host.live
     drift = [f"{damage}; the next run rebuilds it" for damage in (ledger.damage, stage.journal.damage) if damage]
-    drift += _drift.findings(stage.paths, ledger, live).all
-    unreached = _stage.unreached(stage.paths, live) if live else []
+    drift += _drift.findings(stage.paths, host).all
+    unreached = _stage.unreached(stage.paths, host.bundle)
     drift += [f"users do not reach the live release: {problem}" for problem in unreached]
     backup = outcomes.state(stage.paths)
-    settings = settings_of(stage.paths, live) if live else None
-    volumes = volume_status.told(stage.paths.app, settings) if settings else []
+    volumes = volume_status.told(stage.paths.app, host.settings) if host.settings else []
     drift += [volume["problem"] for volume in volumes if volume["problem"]]
-    problems, notes = _health(stage, live) if live else (["nothing is live"], [])
+    problems, notes = _health(stage, host) if live else (["nothing is live"], [])
     if stage.params["strict"]:
         _refuse(drift, [f"backups: {backup['problem']}"] if backup["problem"] else [], [f"{live}: {each}" for each in problems if live])
     return {
         "changed": False,
-        "live": brief(find(ledger.releases, live)),
+        "live": brief(host.release),
         "health": "; ".join([*(problems or ["ready"]), *notes]),
         "previous": brief(rollback_target(ledger.releases, live).release),
         "releases": [brief(release) for release in reversed(ledger.releases)],
@@ -169,12 +167,11 @@ def _refuse(drift: List[str], backups: List[str], health: List[str]) -> None:
         )
 
 
-def _health(stage: Stage, live: str) -> Tuple[List[str], List[str]]:
+def _health(stage: Stage, host: Snapshot) -> Tuple[List[str], List[str]]:
     """Return what is wrong with the live release now, and what else should be known of it."""
-    if not has_record(stage.paths, live):
+    if host.bundle is None:
         return ["its bundle is damaged or gone"], []
-    release = Candidate(stage.paths, live)
-    container = release.container()
+    release, container = Candidate(stage.paths, host.bundle.release.id, host.bundle), host.container
     if container is None:
         return ["its container is gone"], []
     state, settings = container["State"], release.settings
@@ -182,7 +179,7 @@ def _health(stage: Stage, live: str) -> Tuple[List[str], List[str]]:
         return [f"its container is {state['Status']} (exit code {state['ExitCode']})"], []
     answer = release.listener(container).get(settings["ready_path"])
     killed = killed_problem(proc.killed_for_memory(state.get("Pid", 0)), int(settings["memory_bytes"]))
-    problems = [problem for problem in (verdict(answer, settings["identity"], live), killed) if problem]
+    problems = [problem for problem in (verdict(answer, settings["identity"], release.id), killed) if problem]
     count = container.get("RestartCount")
     notes = [f"restarted {count} times after it ended by itself"] if count else []
     return problems, [*notes, *filter(None, [unhealthy(state)])]

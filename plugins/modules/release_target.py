@@ -74,13 +74,15 @@ serving:
 """
 
 
+from typing import Tuple
+
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import rotation
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_secrets
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import read_secrets
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find, rollback_target
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot, observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift, preflight, way_back
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import BEGIN_OPTIONS, Result, Stage, brief, main
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
@@ -95,23 +97,20 @@ OPTIONS = {
 
 def choose(stage: Stage) -> Result:
     """Choose the target and see that it can be started."""
-    settings = stage.settings
-    stage.await_turn()
-    with stage.steps.step("preflight"):
-        live = read_route(stage.paths)
-        running = Candidate(stage.paths, live).container() if live and has_record(stage.paths, live) else None
-        preflight.raise_all(preflight.look(stage.paths, settings, running))
-        stage.warnings += preflight.warnings(settings, stage.params["controller_clock"])
+    preflight.require_host(stage.paths, stage.settings)
     with stage.lock():
+        host = observe(stage.paths)
+        with stage.steps.step("preflight"):
+            preflight.raise_all(preflight.look(stage.paths, stage.settings, host.container))
+            stage.warnings += preflight.warnings(stage.settings, stage.params["controller_clock"])
         if stage.check_mode:
-            return _chosen(stage, Ledger(stage.paths))
-        ledger = stage.recover()
-        result = _chosen(stage, ledger)
-        target = Candidate(stage.paths, result["release"]["id"])
-        stage.warnings += [f"DRIFT: {change} since it was live" for change in drift.edited(stage.paths, target)]
-        stage.journal.begin("rollback", read_route(stage.paths))
+            return _chosen(stage, host)[1]
+        host = stage.recover(host)
+        target, result = _chosen(stage, host)
+        stage.warnings += [f"DRIFT: {change} since it was live" for change in drift.edited(stage.paths, target.record)]
+        stage.journal.begin("rollback", host.live)
         with stage.steps.step("image"):
-            _bring_image(stage, ledger.get(target.id))
+            _bring_image(stage, host.ledger.get(target.id))
         # Not refused: users wait for it, and whatever it kept that way is still with its container.
         unmapped = app_volumes.unmapped_problem(target.title, target.image, target.settings)
         stage.warnings += [f"{unmapped.code}: {unmapped.what}"] if unmapped else []
@@ -120,33 +119,38 @@ def choose(stage: Stage) -> Result:
         return result
 
 
-def _chosen(stage: Stage, ledger: Ledger) -> Result:
-    live = read_route(stage.paths)
-    target = rollback_target(ledger.releases, live, stage.params["release"] or None)
-    release = target.release
+def _chosen(stage: Stage, host: Snapshot) -> Tuple[Candidate, Result]:
+    """Return the release to go back to, and what is told of it.
+
+    Raises:
+        ReleaseError: NO_TARGET, SITE_MISMATCH, ROLLBACK_SECRETS, ROLLBACK_SCHEMA, BUNDLE_MISSING or STATE_CORRUPT.
+    """
+    found = rollback_target(host.ledger.releases, host.live, stage.params["release"] or None)
+    release = found.release
     if release is None:
         raise ReleaseError(
             "NO_TARGET",
-            f"cannot roll back: {target.problem}",
+            f"cannot roll back: {found.problem}",
             "see playbooks/status.yml for the releases kept here, or deploy a tag",
         )
-    preflight.raise_all(preflight.site(stage.paths, Candidate(stage.paths, release.id).settings, release.id))
+    target = Candidate(stage.paths, release.id)
+    preflight.raise_all(preflight.site(stage.paths, target.settings, target.id))
     with stage.steps.step("secrets"):
-        _refuse_old_passwords(stage, str(live), release)
+        _refuse_old_passwords(stage, host, target)
     with stage.steps.step("schema"):
-        downgrade = way_back.downgrade(stage, ledger, release)
-    from_release = brief(find(ledger.releases, live))
-    return {"changed": True, "release": brief(release), "from_release": from_release, "downgrade": downgrade}
+        downgrade = way_back.downgrade(stage, host.ledger, release, target.for_migrations)
+    return target, {"changed": True, "release": brief(release), "from_release": brief(host.release), "downgrade": downgrade}
 
 
-def _refuse_old_passwords(stage: Stage, live: str, target: Release) -> None:
+def _refuse_old_passwords(stage: Stage, host: Snapshot, target: Candidate) -> None:
     """Check that the target does not bring back a password that was changed since.
 
     Raises:
         ReleaseError: ROLLBACK_SECRETS, which names the secrets.
     """
-    if not has_record(stage.paths, live):
+    if host.bundle is None:
         return
+    live = host.bundle.release.id
     database = find_database(stage.paths)
     then, now = rotation.values(stage.paths, target.id), rotation.values(stage.paths, live)
     names = rotation.outdated(now, then, rotation.accepted(stage.paths, database))
@@ -161,7 +165,7 @@ def _refuse_old_passwords(stage: Stage, live: str, target: Release) -> None:
             "ROLLBACK_SECRETS",
             f"{target.title} has earlier values of {', '.join(names)}, which the data services no longer accept: "
             "its users would get errors",
-            f"deploy its image with the current values: playbooks/deploy.yml -e image_tag={target.image.tag}",
+            f"deploy its image with the current values: playbooks/deploy.yml -e image_tag={target.record.release.image.tag}",
         )
 
 

@@ -26,6 +26,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes, volume_copy, volume_read
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes.app_volumes import AppVolume
@@ -136,7 +137,7 @@ def swap(paths: AppPaths, restored: List[Restored]) -> List[str]:
     """
     if not restored:
         return []
-    for release in docker.running_releases(paths.app):
+    for release in running_releases(docker.containers(paths.app)):
         stop_release(paths.app, release)
     try:
         return [_swap(one) for one in restored]

@@ -100,7 +100,8 @@ def upstream(listen: str, port: object) -> str:
 
 def earlier_releases(paths: AppPaths, listen: str, port: int) -> Dict[str, str]:
     """Return the releases on this host that do not listen as a site expects, each with how it does."""
-    settings = {release: bundle.read_record(paths, release).settings for release in bundle.ids(paths) if bundle.has_record(paths, release)}
+    records = (bundle.find_record(paths, release) for release in bundle.ids(paths))
+    settings = {record.release.id: record.settings for record in records if record is not None}
     listens = {release: upstream(each["listen"], each["port"]) for release, each in settings.items()}
     return {release: listens[release] for release in sorted(listens, key=release_number) if listens[release] != upstream(listen, port)}
 

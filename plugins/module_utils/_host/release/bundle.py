@@ -91,7 +91,8 @@ def checksums(directory: Path) -> Dict[str, str]:
 
 def releases(paths: AppPaths) -> List[Release]:
     """Return the releases that the bundles on this host are of; damaged ones are left out."""
-    return [read_record(paths, release).release for release in ids(paths) if has_record(paths, release)]
+    found = (find_record(paths, release) for release in ids(paths))
+    return [record.release for record in found if record is not None]
 
 
 def ids(paths: AppPaths) -> List[str]:
@@ -101,13 +102,17 @@ def ids(paths: AppPaths) -> List[str]:
 
 def has_record(paths: AppPaths, release: Optional[str]) -> bool:
     """Tell whether the bundle of `release` is there, and whole enough to work with."""
+    return find_record(paths, release) is not None
+
+
+def find_record(paths: AppPaths, release: Optional[str]) -> Optional[BundleRecord]:
+    """Return what `read_record` does, or None when there is no release, or its bundle is damaged or gone."""
     if release is None:
-        return False
+        return None
     try:
-        read_record(paths, release)
+        return read_record(paths, release)
     except ReleaseError:
-        return False
-    return True
+        return None
 
 
 def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
@@ -127,4 +132,5 @@ def read_secrets(paths: AppPaths, release: str) -> Dict[str, str]:
 
 def settings_of(paths: AppPaths, release: str) -> Optional[Settings]:
     """Return a release's settings, or None when its bundle is damaged or gone."""
-    return read_record(paths, release).settings if has_record(paths, release) else None
+    record = find_record(paths, release)
+    return record.settings if record else None

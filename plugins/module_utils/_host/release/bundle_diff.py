@@ -15,8 +15,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bun
     COMPOSE,
     ENVIRONMENT,
     MIGRATE,
-    has_record,
-    read_record,
+    BundleRecord,
     read_secrets,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
@@ -24,11 +23,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.rec
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import credentials
 
 
-def difference(paths: AppPaths, live: Optional[str], new: Bundle) -> List[Dict[str, str]]:
+def difference(paths: AppPaths, old: Optional[BundleRecord], new: Bundle) -> List[Dict[str, str]]:
     """Return Ansible diffs between the live bundle and `new`: files as text, secrets only by name and what happens to them."""
-    live = live if has_record(paths, live) else None
+    live = old.release.id if old else None
     directory = paths.bundle(live) if live else None
-    old = read_record(paths, live) if live else None
     old_secrets = read_secrets(paths, live) if live else {}
     new_secrets = {**new.secrets, **{f"{MIGRATE}{name}": value for name, value in new.migrate_secrets.items()}}
     pairs = [

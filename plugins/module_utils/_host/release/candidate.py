@@ -16,7 +16,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import socket_dir
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import BundleRecord, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import is_one_off, serving
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import describe_exit, hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.readiness import (
     USUAL_PATHS,
@@ -49,12 +50,13 @@ class Candidate:
     Args:
         paths: the app's files.
         release: the release's id; its bundle must exist.
+        record: what its bundle says of itself, where that was read already.
     """
 
-    def __init__(self, paths: AppPaths, release: str) -> None:
+    def __init__(self, paths: AppPaths, release: str, record: Optional[BundleRecord] = None) -> None:
         self.paths = paths
         self.id = release
-        self.record = read_record(paths, release)
+        self.record = record or read_record(paths, release)
         self.settings = self.record.settings
 
     @property
@@ -77,13 +79,7 @@ class Candidate:
 
     def container(self) -> Optional[Dict[str, Any]]:
         """Return `docker inspect` of the serving container, or None."""
-        found = [
-            c
-            for c in docker.containers(self.paths.app, self.id)
-            if c["Config"]["Labels"].get("com.docker.compose.service") == API
-            and c["Config"]["Labels"].get("com.docker.compose.oneoff") != "True"
-        ]
-        return found[0] if found else None
+        return serving(docker.containers(self.paths.app, self.id), self.id)
 
     def start(self) -> None:
         """Start the release beside whatever serves.
@@ -119,7 +115,7 @@ class Candidate:
             ReleaseError: DOCKER_FAILED.
         """
         for container in docker.containers(self.paths.app, self.id):
-            if container["Config"]["Labels"].get("com.docker.compose.oneoff") != "True":
+            if not is_one_off(container):
                 docker.restart(container["Id"])
 
     def keep_running(self) -> None:

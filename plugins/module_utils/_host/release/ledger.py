@@ -42,8 +42,12 @@ def route_text(paths: AppPaths) -> Optional[str]:
 
 def read_route(paths: AppPaths) -> Optional[str]:
     """Return the id of the live release, or None when nothing is live.  The route is the only truth about it."""
-    text = route_text(paths)
-    return text if text is not None and RELEASE_ID.fullmatch(text) else None
+    return release_in(route_text(paths))
+
+
+def release_in(route: Optional[str]) -> Optional[str]:
+    """Return the id of the release that the text of a route names, or None when it names none."""
+    return route if route is not None and RELEASE_ID.fullmatch(route) else None
 
 
 def write_route(paths: AppPaths, release: Optional[str]) -> None:

@@ -7,16 +7,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge as _edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle, dotenv
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, route_text
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import LIVE
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import Container
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import LIVE, Release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot
 
 # Where provisioning notes the files that it wrote, as `sha256sum` does; the proxy's also apart for each app's site.
 RECORDED = "recorded.sha256"
@@ -39,44 +38,46 @@ class Drift:
         return self.of_release + self.of_host
 
 
-def findings(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> Drift:
+def findings(paths: AppPaths, seen: Snapshot) -> Drift:
     """Compare route, bundle, container, environment, edge and data services with their records."""
     edge = paths.config_root / "edge"
     records = (edge / RECORDED, edge / f"recorded-{paths.app}.sha256", paths.home / "data" / RECORDED)
     host = [sentence for record in records for sentence in _changed_files(record)]
     host += _services(_edge.PROJECT) + _services(f"{paths.app}-data")
-    if route_text(paths) is None and not any(release.status == LIVE for release in ledger.releases):
+    if seen.route is None and not any(release.status == LIVE for release in seen.ledger.releases):
         return Drift(of_host=host)  # nothing was ever live
-    return Drift(_route(paths, ledger, live) or _release(paths, ledger, str(live)), host)
+    problem = _route(paths, seen)
+    if problem or seen.bundle is None or seen.release is None:
+        return Drift([problem], host)
+    return Drift(_release(paths, seen.bundle, seen.release, seen.container), host)
 
 
-def edited(paths: AppPaths, release: Candidate) -> List[str]:
+def edited(paths: AppPaths, record: bundle.BundleRecord) -> List[str]:
     """Return what was changed by hand in a release's bundle."""
-    changes = _changes(release.record.files, bundle.checksums(paths.bundle(release.id)))
-    return [f"{paths.bundle(release.id)}/{name} was {how}" for name, how in changes]
+    directory = paths.bundle(record.release.id)
+    return [f"{directory}/{name} was {how}" for name, how in _changes(record.files, bundle.checksums(directory))]
 
 
-def _route(paths: AppPaths, ledger: Ledger, live: Optional[str]) -> List[str]:
-    if route_text(paths) is None:
-        return ["the route is missing"]
-    if live is None:
-        return [f"the route says {route_text(paths)!r}, which is no release's id"]
-    if not bundle.has_record(paths, live):
-        return [f"{paths.bundle(live)} is damaged or gone, which {live} runs from"]
-    if find(ledger.releases, live) is None:
-        return [f"the route names {live}, which is not in the record of releases"]
-    return []
+def _route(paths: AppPaths, seen: Snapshot) -> str:
+    """Say why what the route names cannot be compared; empty when it can."""
+    if seen.route is None:
+        return "the route is missing"
+    if seen.live is None:
+        return f"the route says {seen.route!r}, which is no release's id"
+    if seen.bundle is None:
+        return f"{paths.bundle(seen.live)} is damaged or gone, which {seen.live} runs from"
+    if seen.release is None:
+        return f"the route names {seen.live}, which is not in the record of releases"
+    return ""
 
 
-def _release(paths: AppPaths, ledger: Ledger, live: str) -> List[str]:
-    release = Candidate(paths, live)
-    found = edited(paths, release)
-    container = release.container()
+def _release(paths: AppPaths, record: bundle.BundleRecord, release: Release, container: Optional[Container]) -> List[str]:
+    found, live, image = edited(paths, record), release.id, record.release.image.reference
     if container is None:
         return [*found, f"the container of {live} is gone"]
-    if container["Config"]["Image"] != release.image:
-        found.append(f"the container of {live} runs {container['Config']['Image']} instead of {release.image}")
-    recorded = ledger.get(live).container
+    if container["Config"]["Image"] != image:
+        found.append(f"the container of {live} runs {container['Config']['Image']} instead of {image}")
+    recorded = release.container
     if recorded and recorded != container["Id"]:
         found.append(f"the container of {live} is another one than the one that was put into service")
     return found + _environment(paths, live, container)
@@ -89,7 +90,7 @@ def _changes(recorded: Mapping[str, str], present: Mapping[str, str]) -> List[An
     return [(name, how[name]) for name in names if recorded.get(name) != present.get(name)]
 
 
-def _environment(paths: AppPaths, live: str, container: Dict[str, Any]) -> List[str]:
+def _environment(paths: AppPaths, live: str, container: Container) -> List[str]:
     file = paths.bundle(live) / bundle.ENVIRONMENT
     wanted = dotenv.parse(file.read_text(encoding="utf-8")) if file.is_file() else {}
     has = dict(entry.partition("=")[::2] for entry in container["Config"].get("Env") or [])

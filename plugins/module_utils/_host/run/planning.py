@@ -9,24 +9,23 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan, make_plan
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, is_script
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import known_migrations
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.volumes import app_volumes
 
 
-def look_ahead(stage: Stage, ledger: Ledger, bundle: Bundle, release: Release) -> Plan:
+def look_ahead(stage: Stage, host: Snapshot, bundle: Bundle, release: Release) -> Plan:
     """Plan the migrations of a release that there will not be; nothing of it stays on the host."""
     fetched = stage.registry(bundle.image).pull(bundle.digest)
     try:
-        require_mapped(stage, bundle)
+        require_mapped(host, bundle)
         with bundle.staged(stage.paths, release) as directory:
             image = Image(f"{bundle.app}-{release.id}", directory, release.title, release.image.reference, bundle.settings)
-            return planned(stage, image, ledger)
+            return planned(stage, image, host.ledger)
     finally:
         if fetched:
             docker.remove_image(release.image.reference)
@@ -39,14 +38,12 @@ def planned(stage: Stage, image: Image, ledger: Ledger) -> Plan:
     return plan
 
 
-def require_mapped(stage: Stage, bundle: Bundle) -> None:
+def require_mapped(host: Snapshot, bundle: Bundle) -> None:
     """Refuse an image that would lose what it writes.
 
     Raises:
         ReleaseError: VOLUME_UNMAPPED.
     """
-    live = read_route(stage.paths)
-    running = Candidate(stage.paths, live).container() if has_record(stage.paths, live) and live else None
-    problem = app_volumes.unmapped_problem(bundle.pinned.label, bundle.pinned.reference, bundle.settings, running)
+    problem = app_volumes.unmapped_problem(bundle.pinned.label, bundle.pinned.reference, bundle.settings, host.container)
     if problem is not None:
         raise problem

@@ -45,6 +45,20 @@ def look(paths: AppPaths, settings: Settings, live: Optional[Dict[str, Any]]) ->
     return findings or _edge_listens(settings)
 
 
+def require_host(paths: AppPaths, settings: Settings) -> None:
+    """Check that there is a host to look at: the app's directories, and an engine that answers.
+
+    Args:
+        paths: the app's files.
+        settings: of the release to come.
+
+    Raises:
+        ReleaseError: NOT_PROVISIONED, COMMAND_MISSING or DOCKER_DOWN, with all else that `look` finds.
+    """
+    if _directories(paths) or _finding(docker.engine):
+        raise_all(look(paths, settings, None))
+
+
 def site(paths: AppPaths, settings: Settings, release: Optional[str] = None) -> Findings:
     """Look whether the proxy's site for the app fits a release.
 
@@ -152,7 +166,7 @@ def require_directories(paths: AppPaths) -> None:
         )
 
 
-def _finding(check: Callable[[], None]) -> Findings:
+def _finding(check: Callable[[], object]) -> Findings:
     try:
         check()
     except ReleaseError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from typing import List
+from typing import List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
@@ -19,9 +19,11 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.regi
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import is_one_off, release_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, route_text, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import FAILED, KEPT, LIVE, PREPARED
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot, observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import STOPPING, Entry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
@@ -30,30 +32,21 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 INTERRUPTED = "INTERRUPTED"
 
 
-def recover(paths: AppPaths, journal: Journal, ledger: Ledger) -> List[str]:
-    """Bring the host to a state between two runs, and tell what had to be done; nothing is written where there is nothing to do.
+def recover(paths: AppPaths, journal: Journal, host: Snapshot) -> Tuple[Snapshot, List[str]]:
+    """Bring the host to a state between two runs; return what is there then, and what had to be done.
 
-    Call with the lock held.
+    Nothing is written where there is nothing to do.  Call with the lock held.
     """
-    told = _damage(journal, ledger) + _repair_route(paths, ledger)
-    entry = journal.unfinished()
-    if entry is not None:
-        told.append(_settle(paths, journal, ledger, entry))
-        paths.handover.unlink(missing_ok=True)
-    live = read_route(paths)
-    if live and find(ledger.releases, live) and ledger.get(live).status != LIVE:
-        ledger.mark_live(live)
-    for left in ledger.releases:
-        if left.status == PREPARED and left.id != live:
-            discard(paths, ledger, left.id, INTERRUPTED)
-    for release in docker.running_releases(paths.app):
-        if release != live:
-            told.append(f"RECOVERED: {release} was running and is not live; it was stopped")
-            _stop_or_remove(paths, ledger, release)
-    if ledger.damage:
-        ledger.save()
+    told = _damage(journal, host.ledger)
+    for act in (_repair_route, _settle, _record_live, _discard_prepared, _stop_others):
+        done = act(paths, journal, host)
+        if done is not None:
+            told += done
+            host = observe(paths, host.ledger)
+    if host.ledger.damage:
+        host.ledger.save()
     _remove_temporary(paths)
-    return told
+    return host, told
 
 
 def clear_away(paths: AppPaths, journal: Journal, reason: str) -> None:
@@ -81,45 +74,76 @@ def _damage(journal: Journal, ledger: Ledger) -> List[str]:
     return [f"STATE_REBUILT: {damage}; it was rebuilt from what is on the host, and kept as *.corrupt-<n>" for damage in damages]
 
 
-def _repair_route(paths: AppPaths, ledger: Ledger) -> List[str]:
-    """Have the route name a release that is there."""
-    said = route_text(paths)
-    live = read_route(paths)
-    if live and (has_record(paths, live) or docker.containers(paths.app, live)):
-        return []  # also where its bundle is damaged: what users have is never taken away for that
-    served = [release for release in ledger.releases if release.status in (LIVE, KEPT) and has_record(paths, release.id)]
+# Each act on the host is told how the one before it left the host. It returns None where there was nothing to do.
+
+
+def _repair_route(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional[List[str]]:
+    """Make the route name a release that is there."""
+    if host.live and (host.bundle or any(release_of(one) == host.live for one in host.containers)):
+        return None  # also where its bundle is damaged: what users have is never taken away for that
+    served = [release for release in host.ledger.releases if release.status in (LIVE, KEPT) and has_record(paths, release.id)]
     last = next((release.id for release in served if release.status == LIVE), None)
     if last:
         Candidate(paths, last).start()
     else:
         last = next((release.id for release in reversed(served) if _serves(paths, release.id)), None)
     if last is None:
-        return []  # nothing ever served here, or nothing that still can
+        return None  # nothing ever served here, or nothing that still can
     write_route(paths, last)
-    was = "missing" if said is None else f"{said[:40]!r}, which is no release here"
+    was = "missing" if host.route is None else f"{host.route[:40]!r}, which is no release here"
     return [f"RECOVERED: the route was {was}; it names {last} again"]
 
 
-def _settle(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry) -> str:
-    """Complete or clear away a run that was not ended, and tell it."""
-    release = entry.release
-    said = f"RECOVERED: run {entry.run} of {entry.owner} ended at {entry.phase}"
-    if release is None or release != read_route(paths):
+def _settle(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional[List[str]]:
+    """Complete or clear away a run that was not ended."""
+    entry = journal.unfinished()
+    if entry is None:
+        return None
+    outcome = _outcome(paths, journal, host, entry)
+    paths.handover.unlink(missing_ok=True)
+    return [f"RECOVERED: run {entry.run} of {entry.owner} ended at {entry.phase}; {outcome}"]
+
+
+def _record_live(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional[List[str]]:
+    if host.release is None or host.release.status == LIVE:
+        return None
+    host.ledger.mark_live(host.release.id)
+    return []
+
+
+def _discard_prepared(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional[List[str]]:
+    left = [release.id for release in host.ledger.releases if release.status == PREPARED and release.id != host.live]
+    for release in left:
+        discard(paths, host.ledger, release, INTERRUPTED)
+    return [] if left else None
+
+
+def _stop_others(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional[List[str]]:
+    others = [release for release in host.running if release != host.live]
+    for release in others:
+        _stop_or_remove(paths, host.ledger, release)
+    return [f"RECOVERED: {release} was running and is not live; it was stopped" for release in others] or None
+
+
+def _outcome(paths: AppPaths, journal: Journal, host: Snapshot, entry: Entry) -> str:
+    """End a run that was not ended, and say how."""
+    release, ledger = entry.release, host.ledger
+    if release is None or release != host.live:
         _abandon(paths, journal, ledger, entry, entry.code or INTERRUPTED)
         again = f"; {entry.before}, which had been stopped for it, was started again" if entry.reached(STOPPING) else ""
-        return f"{said}; {release or 'it'} never went live and was cleared away{again}"
+        return f"{release or 'it'} never went live and was cleared away{again}"
     problem = _complete(paths, ledger, release)
     if not problem:
         journal.end(entry, "COMMITTED")
-        return f"{said}; {release} is live and was completed"
+        return f"{release} is live and was completed"
     before = entry.before
     if before is None or not has_record(paths, before) or not _takes_over(paths, entry, release, before):
         journal.end(entry, "COMMITTED")
-        return f"{said}; {release} is live, does not answer ({problem}), and there is none to go back to"
+        return f"{release} is live, does not answer ({problem}), and there is none to go back to"
     write_route(paths, before)
     ledger.mark_live(before)
     _abandon(paths, journal, ledger, entry, entry.code or INTERRUPTED)
-    return f"{said}; {release} does not answer ({problem}), so {before} was put back"
+    return f"{release} does not answer ({problem}), so {before} was put back"
 
 
 def _abandon(paths: AppPaths, journal: Journal, ledger: Ledger, entry: Entry, reason: str) -> None:
@@ -150,7 +174,7 @@ def _takes_over(paths: AppPaths, entry: Entry, release: str, before: str) -> boo
 def _end_migration(paths: AppPaths) -> None:
     """End what may still run of a migration: its container, then its sessions at the server."""
     for container in docker.containers(paths.app):
-        if container["Config"]["Labels"].get("com.docker.compose.oneoff") == "True":
+        if is_one_off(container):
             docker.remove(container["Id"])
     database = find_database(paths)
     if database is not None:

@@ -19,6 +19,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import recovery
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.preflight import require_directories
@@ -83,7 +84,10 @@ class Stage:
             ReleaseError: NOT_PROVISIONED, or LOCKED when another run is at work.
         """
         require_directories(self.paths)
-        with self.journal.lock() as waited:
+        with contextlib.ExitStack() as held:
+            # How long another run was waited for is a step only where waiting was asked for.
+            with self.steps.step("wait") if self.params.get("lock_wait") else contextlib.nullcontext():
+                waited = held.enter_context(self.journal.lock())
             self.warnings += [waited] if waited else []
             try:
                 yield
@@ -92,24 +96,13 @@ class Stage:
                     self._fail(error)
                 raise
 
-    def await_turn(self) -> None:
-        """Wait for another run, where that was asked for, before anything is looked at that it may change.
-
-        Raises:
-            ReleaseError: NOT_PROVISIONED, or LOCKED when the other run does not end in time.
-        """
-        if self.params.get("lock_wait"):
-            require_directories(self.paths)
-            with self.steps.step("wait"), self.journal.lock() as waited:
-                self.warnings += [waited] if waited else []
-
-    def recover(self) -> Ledger:
-        """Clear up after an earlier run that died, and return the ledger.  Call with the lock held."""
-        ledger = Ledger(self.paths)
+    def recover(self, host: Snapshot) -> Snapshot:
+        """Clear up after an earlier run that died, and return what is there then.  Call with the lock held."""
         with self.steps.step("recover") as step:
-            self.told = step["told"] = recovery.recover(self.paths, self.journal, ledger)
+            host, self.told = recovery.recover(self.paths, self.journal, host)
+            step["told"] = self.told
         self.warnings += self.told
-        return ledger
+        return host
 
     def resume(self) -> Ledger:
         """Go on in a later stage of the same run, and return the ledger.  Call with the lock held."""
@@ -174,19 +167,18 @@ def serving(paths: AppPaths) -> str:
     except ReleaseError:
         release = None
     named = release.title if release else live
-    problems = unreached(paths, live)
+    problems = unreached(paths, bundle.find_record(paths, live))
     return f"{named} by the record, but users do not reach it: {'; '.join(problems)}" if problems else named
 
 
-def unreached(paths: AppPaths, live: str) -> List[str]:
+def unreached(paths: AppPaths, live: Optional[bundle.BundleRecord]) -> List[str]:
     """Ask at each of the app's names as users do, and say where it is not the live release that answers.
 
     During maintenance users get the page on purpose, and of a damaged bundle it is not known what to ask.
     """
-    if paths.maintenance.is_file() or not bundle.has_record(paths, live):
+    if live is None or paths.maintenance.is_file():
         return []
-    settings = bundle.read_record(paths, live).settings
-    return edge.unreached(settings, site.hosts(paths, settings), live)
+    return edge.unreached(live.settings, site.hosts(paths, live.settings), live.release.id)
 
 
 def failure(error: ReleaseError, stage: Stage) -> Result:

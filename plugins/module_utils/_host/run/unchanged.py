@@ -4,46 +4,42 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.distance import distance
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import known_migrations
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import drift as _drift
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
 
 
-def is_same(stage: Stage, ledger: Ledger, bundle: Bundle, live: Optional[str]) -> bool:
+def is_same(stage: Stage, host: Snapshot, bundle: Bundle) -> bool:
     """Tell whether the live release has the same image and configuration, unchanged by hand, its run was finished, and users reach it."""
-    if live is None or not has_record(stage.paths, live):
+    if host.bundle is None:
         return False
-    drift = _drift.findings(stage.paths, ledger, live)
+    drift = _drift.findings(stage.paths, host)
     stage.warnings += [f"DRIFT: {finding}" for finding in drift.all]
-    if drift.of_release or read_record(stage.paths, live).release.config_hash != bundle.fingerprint():
+    if drift.of_release or host.bundle.release.config_hash != bundle.fingerprint():
         return False
-    container = Candidate(stage.paths, live).container()
+    container = host.container
     lasting = container is not None and container["State"]["Running"] and docker.is_kept_running(container)
-    if not lasting or docker.running_releases(stage.paths.app) != [live] or not _fits_database(stage, ledger, live):
+    if not lasting or host.running != [host.live] or not _fits_database(stage, host):
         return False
-    problems = _stage.unreached(stage.paths, live)
+    problems = _stage.unreached(stage.paths, host.bundle)
     stage.warnings += [f"DRIFT: users do not reach the live release: {problem}" for problem in problems]
     return not problems
 
 
-def _fits_database(stage: Stage, ledger: Ledger, live: str) -> bool:
+def _fits_database(stage: Stage, host: Snapshot) -> bool:
     """Tell whether the database is what the live release needs; after a restore it may be behind."""
-    schema = ledger.get(live).schema
+    schema = host.release.schema if host.release else None
     database = find_database(stage.paths) if schema and schema.tool == ALEMBIC else None
     if schema is None or database is None:
         return True
     now = database.look(stage.settings["migrate_version_table"]).revision
     if list(now) == schema.accepted:
         return True  # on an operator's word, at a rollback
-    return distance(known_migrations(ledger.releases), schema.heads, now).harmless
+    return distance(known_migrations(host.ledger.releases), schema.heads, now).harmless

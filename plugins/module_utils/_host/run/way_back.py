@@ -12,7 +12,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import known_migrations
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release, Schema
@@ -20,13 +19,19 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage i
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
-def downgrade(stage: Stage, ledger: Ledger, target: Release) -> Optional[Dict[str, Any]]:
+def downgrade(stage: Stage, ledger: Ledger, target: Release, image: Image) -> Optional[Dict[str, Any]]:
     """Return what has to be undone in the database for the target.
+
+    Args:
+        stage: the rollback.
+        ledger: the record of releases.
+        target: the release to go back to.
+        image: what its migrations are run from.
 
     Raises:
         ReleaseError: ROLLBACK_SCHEMA when something may have to be, and nobody said what becomes of it.
     """
-    image, wanted = Candidate(stage.paths, target.id).for_migrations, stage.params["schema"]
+    wanted = stage.params["schema"]
     database = find_database(stage.paths) if image.tool != schema.NONE else None
     if database is None:
         return None

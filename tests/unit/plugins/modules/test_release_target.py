@@ -134,6 +134,10 @@ def test_warnings_and_findings_are_those_of_a_deploy(host: Host) -> None:
     stage = host.stage(controller_clock=1.0)
     choose(stage)
     assert [warning.partition(":")[0] for warning in stage.warnings] == ["CLOCK_OFFSET", "CERT_EXPIRY"]
+
+
+def test_a_finding_ends_a_rollback_before_it_begins(host: Host) -> None:
+    host.serves("v1", "v2")
     host.engine.networks_missing = ["shop"]
     before = host.files()
     with fails("NETWORK_MISSING"):

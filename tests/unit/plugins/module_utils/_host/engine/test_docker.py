@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
 from fakes import container, fails
 
 Commands = list[list[str]]
@@ -113,7 +114,7 @@ def test_containers_of_one_release_or_of_all(engine_answers: Engine, release: st
 def test_which_releases_run_and_which_of_them_for_good(engine_answers: Engine) -> None:
     found = [container("r9"), container("r2", Running=False), container("r1"), container("r9")]
     engine_answers(tells([{"Id": "any"}] * len(found)), *map(tells, found))
-    assert docker.running_releases("shop") == ["r1", "r9"]
+    assert running_releases(docker.containers("shop")) == ["r1", "r9"]
     found[0]["HostConfig"]["RestartPolicy"]["Name"] = "unless-stopped"
     assert [docker.is_kept_running(c) for c in found] == [True, False, False, False]
 

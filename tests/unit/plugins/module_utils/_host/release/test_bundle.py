@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle as _bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle_write
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_diff import difference
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PinnedImage
 from fakes import IMAGE, digest_of, fails
@@ -153,7 +154,7 @@ def test_the_fingerprint_tells_what_users_would_notice(changes: dict[str, Any], 
 )
 def test_a_difference_never_shows_a_secret(paths: AppPaths, changes: dict[str, Any], after: dict[str, str]) -> None:
     write(bundle(), paths, "r1")
-    changed = difference(paths, "r1", bundle(**changes))
+    changed = difference(paths, read_record(paths, "r1"), bundle(**changes))
     assert {d["after_header"].split()[-1]: d["after"] for d in changed} == after
     for hidden in (SECRET, MIGRATORS, "n3w-value", "t0ken-value"):
         assert hidden not in str(changed)
@@ -179,7 +180,7 @@ def test_a_difference_shows_no_credential_in_an_environment(
     was: dict[str, Any] = {kind: old}
     is_to_be: dict[str, Any] = {kind: new}
     write(bundle(**was), paths, "r1")
-    (changed,) = difference(paths, "r1", bundle(**is_to_be))
+    (changed,) = difference(paths, read_record(paths, "r1"), bundle(**is_to_be))
     assert (changed["before"], changed["after"]) == (before, after)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.drift import RECORDED, Drift, findings
 from fakes import IMAGE, digest_of, service
 from fakes_host import SECRET, Host
@@ -16,7 +17,7 @@ HIDDEN = "hidden-value-of-somebody"
 def drift(host: Host) -> Drift:
     """Compare, and see that comparing shows no value and changes nothing."""
     before = host.files()
-    found = findings(host.paths, Ledger(host.paths), host.live)
+    found = findings(host.paths, observe(host.paths))
     assert (host.files(), host.engine.told) == (before, [])
     for value in (SECRET, HIDDEN):
         assert value not in str(found)

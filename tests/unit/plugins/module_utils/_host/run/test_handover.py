@@ -7,7 +7,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.comman
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES, STOPPING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.recovery import recover
@@ -30,7 +32,7 @@ def never_both(monkeypatch: pytest.MonkeyPatch) -> None:
     start = Candidate.start
 
     def alone(self: Candidate) -> None:
-        running = docker.running_releases(self.paths.app)
+        running = running_releases(docker.containers(self.paths.app))
         assert set(running) <= {self.id}, f"{self.id} is started while {running} run"
         start(self)
 
@@ -205,10 +207,10 @@ def died(host: Host, phase: str, old_ended: bool = True) -> None:
 @pytest.mark.parametrize("old_ended", [True, False])
 def test_who_died_before_the_switch_left_the_old_release_serving(host: Host, phase: str, old_ended: bool) -> None:
     died(host, phase, old_ended)
-    (told,) = recover(host.paths, host.journal("run9"), Ledger(host.paths))
+    (told,) = recover(host.paths, host.journal("run9"), observe(host.paths))[1]
     assert (host.live, running(host), host.phases[-1]) == ("r1", ["r1"], "ABORTED")
     assert ("was started again" in told) == (REACHED.index(phase) >= REACHED.index(STOPPING))
-    assert recover(host.paths, host.journal("run9"), Ledger(host.paths)) == []
+    assert recover(host.paths, host.journal("run9"), observe(host.paths))[1] == []
     assert not host.paths.handover.exists()
 
 
@@ -224,7 +226,7 @@ def test_who_died_before_the_switch_left_the_old_release_serving(host: Host, pha
 def test_who_died_after_the_switch_left_one_release_of_the_two(host: Host, phase: str, new: Any, old: Any, live: str, end: str) -> None:
     died(host, phase)
     host.answers.of.update(r1=old, r2=new)
-    recover(host.paths, host.journal("run9"), Ledger(host.paths))
+    recover(host.paths, host.journal("run9"), observe(host.paths))
     assert (host.live, running(host), host.phases[-1]) == (live, [live], end)
     assert not host.paths.handover.exists()
 
@@ -232,5 +234,5 @@ def test_who_died_after_the_switch_left_one_release_of_the_two(host: Host, phase
 def test_an_old_release_that_cannot_start_keeps_no_run_from_going_on(host: Host) -> None:
     died(host, STOPPING)
     host.answers.of["r1"] = BUSY
-    recover(host.paths, host.journal("run9"), Ledger(host.paths))
+    recover(host.paths, host.journal("run9"), observe(host.paths))
     assert (host.live, host.phases[-1]) == ("r1", "ABORTED")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import previous_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.docker import is_kept_running
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import write_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.recovery import clear_away, recover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
@@ -21,9 +22,9 @@ AFTER_THE_SWITCH = PHASES[PHASES.index("SWITCHED") : PHASES.index("COMMITTED")]
 
 def recovered(host: Host) -> list[str]:
     """Recover as the next run does; a second time there is nothing left to do."""
-    told = recover(host.paths, host.journal("run9"), Ledger(host.paths))
+    told = recover(host.paths, host.journal("run9"), observe(host.paths))[1]
     before, said = host.files(), list(host.engine.told)
-    assert recover(host.paths, host.journal("run9"), Ledger(host.paths)) == []
+    assert recover(host.paths, host.journal("run9"), observe(host.paths))[1] == []
     assert (host.files(), host.engine.told) == (before, said)
     return told
 
@@ -164,7 +165,7 @@ def test_with_none_to_go_back_to_the_route_stays(host: Host, fault: Callable[[Ho
     host.answers.of["r1"] = BUSY
     if old == "its bundle is gone":
         (host.paths.bundle("r1") / "release.json").unlink()
-    told = recover(host.paths, host.journal("run9"), Ledger(host.paths))
+    told = recover(host.paths, host.journal("run9"), observe(host.paths))[1]
     assert why in told[0]
     assert told[0].endswith("and there is none to go back to")
     assert (host.live, host.phases[-1], host.paths.bundle("r2").is_dir()) == ("r2", "COMMITTED", True)

@@ -10,6 +10,8 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import find_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import stage as _stage
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError, printable_in
 from fakes import IMAGE, Answers, fails, good
@@ -21,11 +23,11 @@ def test_what_was_recovered_is_warned_of(host: Host) -> None:
     host.died_at("STARTED")
     stage = host.stage()
     with stage.lock():
-        ledger = stage.recover()
+        recovered = stage.recover(observe(host.paths))
     assert len(stage.told) == 1
     assert stage.told[0].startswith("RECOVERED: run run0 of bob@ci ended at STARTED")
     assert stage.warnings == stage.told == stage.steps.done[0]["told"]
-    assert [release.status for release in ledger.releases] == ["live", "failed"]
+    assert [release.status for release in recovered.ledger.releases] == ["live", "failed"]
 
 
 def test_what_serves_is_what_users_get(host: Host) -> None:
@@ -48,12 +50,12 @@ def test_the_live_release_is_asked_for_as_users_do(
     paths: AppPaths, answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer, problems: list[str]
 ) -> None:
     monkeypatch.setattr(site, "EDGE", tmp_path)
-    assert _stage.unreached(paths, "r1") == [], "a damaged bundle does not say what to ask for"
+    assert _stage.unreached(paths, find_record(paths, "r1")) == [], "a damaged bundle does not say what to ask for"
     write(bundle("v1"), paths, "r1")
     answers.public = [answer]
-    assert _stage.unreached(paths, "r1") == problems
+    assert _stage.unreached(paths, find_record(paths, "r1")) == problems
     paths.maintenance.write_text("<p>back soon")
-    assert _stage.unreached(paths, "r1") == []
+    assert _stage.unreached(paths, find_record(paths, "r1")) == []
 
 
 def test_a_later_stage_needs_the_lease_of_its_run(host: Host) -> None:
@@ -116,7 +118,7 @@ def test_without_an_engine_the_failure_is_told_all_the_same(host: Host, monkeypa
     host.engine.failing.clear()
     stage = host.stage(run="run2")
     with stage.lock():
-        stage.recover()
+        stage.recover(observe(host.paths))
     assert (host.record("r2").reason, list(host.engine.present)) == ("NOT_READY", ["r1"])
 
 
@@ -169,7 +171,7 @@ def test_what_another_version_wrote_is_told_and_left_alone(host: Host, record: s
     before = host.files()
     stage = host.stage(check_mode=check_mode)
     with fails("STATE_SCHEMA") as caught, stage.lock():
-        stage.recover()
+        stage.recover(observe(host.paths))
     result = _stage.failure(caught.value, stage)
     assert (result["code"], result["msg"].splitlines()[0].partition(" was")[0]) == ("STATE_SCHEMA", f"STATE_SCHEMA: {file}")
     assert host.files() == before
