@@ -65,10 +65,11 @@ class Answers:
 class FakeEdge:
     """What the edge tells of itself; by default no count of answers, no problem with its certificate, and users reach the live release.
 
-    `counts` is called for all answers until now.
+    `counts` is called for all answers until now; `asked_since` is from when on the last ones were asked for.
     """
 
     def __init__(self) -> None:
+        self.asked_since = 0.0
         self.counts: Callable[[], Responses | None] = lambda: None
         self.certificate: str | None = None
         self.unreached: list[str] = []
@@ -88,7 +89,8 @@ class FakeLog:
         self._edge = edge
         self._read = Responses(0, 0)
 
-    def recent(self) -> Responses | None:
+    def recent(self, since: float = 0.0) -> Responses | None:
+        self._edge.asked_since = since
         counts = self._edge.counts()
         self._read = counts or self._read
         return counts

@@ -143,13 +143,17 @@ class Answers:
         self._file: Optional[IO[bytes]] = None
         self._rest = b""
 
-    def recent(self) -> Optional[Responses]:
-        """Return what the last requests were answered, and read on from here; None when the proxy does not tell."""
+    def recent(self, since: float = 0.0) -> Optional[Responses]:
+        """Count the last answers, and read on from here; None when the proxy does not tell.
+
+        Args:
+            since: leave out what was answered before; in seconds since 1970.
+        """
         self._file, self._rest = self._opened(), b""
         if self._file is None:
             return None
         self._file.seek(max(0, os.fstat(self._file.fileno()).st_size - RECENT_BYTES))
-        return self.new()
+        return counted(self._read(), since)
 
     def new(self) -> Responses:
         """Return what was answered since the last look."""
@@ -177,12 +181,19 @@ class Answers:
         return lines
 
 
-def counted(lines: Iterable[bytes]) -> Responses:
-    """Count answers in lines of the proxy's log; a line that was begun before the reader came in counts for nothing."""
+def counted(lines: Iterable[bytes], since: float = 0.0) -> Responses:
+    """Count answers in lines of the proxy's log; a line that was begun before the reader came in counts for nothing.
+
+    Args:
+        lines: of the log.
+        since: leave out what was answered before; in seconds since 1970.
+    """
     statuses = []
     for line in lines:
         try:
-            statuses.append(int(json.loads(line)["status"]))
+            answer = json.loads(line)
+            if not since or float(answer["ts"]) >= since:
+                statuses.append(int(answer["status"]))
         except (ValueError, KeyError, TypeError):
             continue
     return Responses(len(statuses), sum(1 for status in statuses if status >= 500))

@@ -50,6 +50,14 @@ def release_in(route: Optional[str]) -> Optional[str]:
     return route if route is not None and RELEASE_ID.fullmatch(route) else None
 
 
+def served_since(paths: AppPaths) -> float:
+    """Return since when the route names what it names, in seconds since 1970; 0 when there is no route."""
+    try:
+        return paths.route.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def write_route(paths: AppPaths, release: Optional[str]) -> None:
     """Make `release` live: one rename, from then on the proxy sends new requests there.  None: nothing is live."""
     if release is None:

@@ -18,6 +18,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import served_since
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import describe_exit, hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
@@ -35,7 +36,8 @@ class Bake:
     Args:
         candidate: the release.
         container: `docker inspect` of it before the switch.
-        answers: the proxy's log of this app's answers; what it tells now was answered by the release before.
+        answers: the proxy's log of this app's answers. Only what it tells since the last switch was answered by the release before: a
+            release that failed and was put back must not excuse the errors of the next.
     """
 
     def __init__(self, candidate: Candidate, container: Dict[str, Any], answers: edge.Answers) -> None:
@@ -44,7 +46,7 @@ class Bake:
         self._container = container
         self._listener = candidate.listener(container)
         self._answers = answers
-        self._before = answers.recent()
+        self._before = answers.recent(served_since(candidate.paths))
         self._during = Responses(0, 0)
         self._bad: List[str] = []
 

@@ -61,6 +61,7 @@ def test_a_release_comes_back_after_a_crash_before_the_route_names_it(ready_to_s
 def test_answers_while_it_was_watched_are_counted(ready_to_switch: Host) -> None:
     host = ready_to_switch
     host.edge.counts = lambda: Responses(int(10 * host.clock.now), 2)
+    switched = host.paths.route.stat().st_mtime
     stage = host.stage(release="r2")
     began = host.clock.now
     rollout(stage)
@@ -68,6 +69,7 @@ def test_answers_while_it_was_watched_are_counted(ready_to_switch: Host) -> None
     assert host.clock.now - began >= 10
     assert bake["requests"] == pytest.approx(100, abs=20)
     assert bake["errors"] == 0
+    assert host.edge.asked_since == switched, "what another release answered before is no measure"
 
 
 def test_what_was_nearly_too_late_or_too_large_is_warned_of(ready_to_switch: Host) -> None:

@@ -79,6 +79,13 @@ def test_only_the_last_answers_tell_of_the_time_before(tmp_path: Path) -> None:
     assert answers is not None and answers.errors == 0 and 5000 < answers.all < 20_000
 
 
+@pytest.mark.parametrize(("since", "recent"), [(0.0, Responses(4, 2)), (1795655274.7, Responses(1, 0)), (1795655300.0, Responses(0, 0))])
+def test_answers_from_before_the_last_switch_are_left_out(tmp_path: Path, since: float, recent: Responses) -> None:
+    later = LINE.replace(b"274.69", b"275.00") % 200
+    (tmp_path / "shop.log").write_bytes(lines(500, 500, 200) + later + b'{"ts":null,"status":500}\n' * bool(since))
+    assert edge.Answers("shop", tmp_path).recent(since) == recent
+
+
 def missing(log: Path) -> None:
     log.unlink(missing_ok=True)
 
