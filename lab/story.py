@@ -18,6 +18,8 @@ from lab.probe import RunningProbe, running
 
 # Whether stories that repeat themselves do so as often as was promised, or as often as fits into every run of the tests.
 THOROUGH = os.environ.get("FAIRLEAD_THOROUGH") == "1"
+# An answer that takes longer has failed, unless a test waits for it on purpose.
+ANSWER_SECONDS = 30.0
 # Parts of provisioning, which take a fraction of the time: the proxy with the app's site, and the data services.
 PROXY_ONLY, DATA_ONLY = ("--tags", "edge_proxy"), ("--tags", "data_services")
 EDGE_AUTHORITY = "/var/lib/fairlead-edge/data/caddy/pki/authorities/local/root.crt"
@@ -78,16 +80,22 @@ class App:
         with running(connect=f"{self.host.address}:443", host=self.domain, ca=self.authority, rate=rate, **options) as probe:
             yield probe
 
-    def get(self, path: str) -> tuple[int, dict[str, str], str]:
-        """Ask the app from outside; return status, headers (lower-case names) and body."""
-        return self.request("GET", path)
+    def get(self, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, dict[str, str], str]:
+        """Ask the app from outside, for so long; return status, headers (lower-case names) and body."""
+        return self.request("GET", path, seconds=seconds)
 
     def request(
-        self, method: str, path: str, body: str | None = None, name: str = "", headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        name: str = "",
+        headers: dict[str, str] | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> tuple[int, dict[str, str], str]:
         """Send a request from outside, for the app's domain or another host name; see `get`."""
         context = ssl.create_default_context(cafile=str(self.authority))
-        connection = _AddressedConnection(str(self.host.address), name or self.domain, context)
+        connection = _AddressedConnection(str(self.host.address), name or self.domain, context, seconds)
         try:
             connection.request(method, path, body, headers={"Host": name or self.domain, **(headers or {})})
             answer = connection.getresponse()
@@ -166,8 +174,8 @@ class App:
 class _AddressedConnection(http.client.HTTPConnection):
     """HTTPS to an address, for the name of a domain that does not resolve to it."""
 
-    def __init__(self, address: str, domain: str, context: ssl.SSLContext) -> None:
-        super().__init__(domain, 443, timeout=30)
+    def __init__(self, address: str, domain: str, context: ssl.SSLContext, seconds: float) -> None:
+        super().__init__(domain, 443, timeout=seconds)
         self._address = address
         self._context = context
 

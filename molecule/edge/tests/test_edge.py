@@ -69,6 +69,9 @@ def test_a_deploy_works_behind_the_page(app: App) -> None:
     app.deploy("v2").succeeded()
     assert app.live != first
     assert (app.get("/items")[0], app.get("/ready")[1]["x-release"]) == (503, app.live)
+    log = app.on_host("tail", "--lines", "100", f"/var/lib/fairlead-edge/answers/{app.name}.log")
+    assert {"page" in answer for answer in map(json.loads, log.splitlines()) if answer["status"] == 503} == {True}
+    assert {"page" in answer for answer in map(json.loads, log.splitlines()) if answer["status"] == 200} == {False}
 
 
 @pytest.mark.fault(row=35, fault="power cut during maintenance", code="-", serves="the live release, behind the page", says="-")

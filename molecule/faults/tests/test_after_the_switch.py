@@ -18,6 +18,8 @@ from lab.websocket import WebSocket, WebSocketClosed
 BACK_SECONDS = 3.0
 LIFE_SECONDS = 1.0
 ANSWER_SECONDS = 60.0
+# Longer than any deploy takes, here on a busy machine.
+DEPLOY_SECONDS = 180.0
 # gunicorn's time limit in the release `unruly`, and its look at the clock.
 REPLACED_SECONDS = 5.0 + 3.0
 # Few enough that the probe lists every failure.
@@ -142,7 +144,7 @@ def test_a_wedged_worker_is_replaced_and_the_others_serve(app: App, unruly: str,
 @pytest.mark.fault(row=57, fault="WebSocket open through a deploy", code="–", serves="the new release", says="–")
 def test_what_outlasts_the_old_release(app: App, unruly: str, background: ThreadPoolExecutor) -> None:
     """A WebSocket works until the old release stops and is then closed with a code; a request without end is cut, and counted."""
-    asking = background.submit(app.get, "/stubborn")
+    asking = background.submit(app.get, "/stubborn", DEPLOY_SECONDS)
     socket, answers, switched = WebSocket(app, "/echo"), list[str](), threading.Event()
     assert socket.ask("hello") == f"{unruly} hello"
 

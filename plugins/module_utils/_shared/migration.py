@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.fields import known_fields
+
 # What a migration does to the release before it: it only adds; it takes something away or changes it; nobody can tell.
 EXPAND, CONTRACT, UNKNOWN = "expand", "contract", "unknown"
 # What a finding is about: something that the release before may still use goes; how long others wait; nobody can tell.
@@ -65,7 +67,7 @@ class Migration:
             told.get("title") or "",
             told.get("sql"),
             told.get("class") or "",
-            tuple(Finding(**finding) for finding in told.get("findings") or ()),
+            tuple(Finding(**known_fields(Finding, finding)) for finding in told.get("findings") or ()),
         )
 
     def as_dict(self) -> Dict[str, Any]:

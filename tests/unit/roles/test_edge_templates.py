@@ -59,6 +59,11 @@ def test_what_is_not_wanted_leaves_no_word(tls: str, logged: bool) -> None:
     assert (site.count("\ttls "), site.count("output stdout")) == (0 if tls == "acme" else 2, 2 if logged else 0)
 
 
+@pytest.mark.parametrize("handler", ["handle @maintenance {", "handle @handover {"])
+def test_pages_of_the_proxys_own_are_marked_in_its_log(handler: str) -> None:
+    assert "log_append page true" in block(rendered("site.caddy.j2"), handler)
+
+
 def test_maintenance_is_told_as_such() -> None:
     handler = block(rendered("site.caddy.j2", edge_proxy_maintenance_retry_seconds=7), "handle @maintenance {")
     assert "header Retry-After 7" in handler

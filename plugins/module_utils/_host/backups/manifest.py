@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Mapping, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.fields import known_fields
 
 # Version of the format, as scripts see it in what playbooks/backup.yml and status.yml print.
 FORMAT = 1
@@ -99,9 +101,9 @@ class Manifest:
         Raises:
             AttributeError, KeyError, TypeError: it is no manifest.
         """
-        known = {one.name: told[one.name] for one in fields(cls) if one.name in told}
-        known["tables"] = {name: Table(**table) for name, table in told["tables"].items()}
-        known["volumes"] = [VolumeCopy(**copy) for copy in told.get("volumes") or ()]
+        known = known_fields(cls, told)
+        known["tables"] = {name: Table(**known_fields(Table, table)) for name, table in told["tables"].items()}
+        known["volumes"] = [VolumeCopy(**known_fields(VolumeCopy, copy)) for copy in told.get("volumes") or ()]
         return cls(**known)
 
     def as_dict(self) -> Dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Callable, Iterator, List, Sequence, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import read_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import UNREADABLE, read_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 KEYS = ("id", "kind", "database", "revision", "release", "sha256", "bytes", "database_bytes", "seconds", "at", "server_version", "tables")
@@ -95,7 +95,7 @@ def manifests(paths: AppPaths) -> List[Manifest]:
     found = []
     for file in paths.backups.glob("*.json"):
         if is_id(file.stem) and dump_of(paths, file.stem).exists():
-            with contextlib.suppress(ReleaseError, AttributeError, KeyError, TypeError):  # of another version
+            with contextlib.suppress(ReleaseError, *UNREADABLE):  # of another version
                 stored = read_state(file, KEYS)
                 # What a manifest says becomes a part of paths: it is that of its own file, or none.
                 if stored.body and not stored.damage and stored.body["id"] == file.stem:

@@ -17,6 +17,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 
 # What a record without a format of its own is written in.
 FIRST = 1
+# What reading something else than a record raises.
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)

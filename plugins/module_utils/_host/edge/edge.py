@@ -182,7 +182,7 @@ class Answers:
 
 
 def counted(lines: Iterable[bytes], since: float = 0.0) -> Responses:
-    """Count answers in lines of the proxy's log; a line that was begun before the reader came in counts for nothing.
+    """Count the app's answers in lines of the proxy's log: not the proxy's own pages, nor a line that was begun before the reader came in.
 
     Args:
         lines: of the log.
@@ -192,7 +192,7 @@ def counted(lines: Iterable[bytes], since: float = 0.0) -> Responses:
     for line in lines:
         try:
             answer = json.loads(line)
-            if not since or float(answer["ts"]) >= since:
+            if "page" not in answer and (not since or float(answer["ts"]) >= since):
                 statuses.append(int(answer["status"]))
         except (ValueError, KeyError, TypeError):
             continue

@@ -16,6 +16,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import release_number
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared import domains as _domains
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.fields import known_fields
 
 EDGE = Path("/etc/fairlead/edge")
 SUFFIX = ".caddy"
@@ -54,7 +55,7 @@ def parse(text: str) -> Optional[Site]:
     record = _RECORD.search(text)
     try:
         if record is not None:
-            return Site(**json.loads(record[1]))
+            return Site(**known_fields(Site, json.loads(record[1])))
     except (ValueError, TypeError):
         return None
     name = _FIRST_NAME.search(text)

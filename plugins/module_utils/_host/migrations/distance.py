@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, List, Mapping, Sequence, Set, Tuple
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import including
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import EXPAND, LOCK, Migration
 
 
@@ -36,7 +37,7 @@ def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Seq
         heads: the release's.
         revision: the database's.
     """
-    includes = _built_on(known, heads)
+    includes = including({name: migration.down for name, migration in known.items()}, heads)
     crossed: List[Migration] = []
     met: Set[str] = set()
     seen: Set[str] = set()
@@ -58,18 +59,6 @@ def distance(known: Mapping[str, Migration], heads: Sequence[str], revision: Seq
         at = ", ".join(revision) or "no revision"
         return Distance(tuple(crossed), f"the database is at {at}, which does not include {', '.join(missing)}")
     return Distance(tuple(crossed))
-
-
-def _built_on(known: Mapping[str, Migration], revisions: Sequence[str]) -> Set[str]:
-    """Return revisions and all that they build on, as far as that is on record."""
-    found: Set[str] = set()
-    waiting = list(revisions)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += known[name].down if name in known else ()
-    return found
 
 
 def gate_lines(migrations: Iterable[Migration]) -> List[str]:

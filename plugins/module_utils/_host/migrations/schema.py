@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
@@ -81,6 +81,23 @@ def _is_python(word: str) -> bool:
     return _base(word).startswith("python")
 
 
+def including(parents: Mapping[str, Sequence[str]], revisions: Iterable[str]) -> Set[str]:
+    """Return revisions and all that they build on, as far as that is known.
+
+    Args:
+        parents: what each revision follows.
+        revisions: where to begin.
+    """
+    found: Set[str] = set()
+    waiting = list(revisions)
+    while waiting:
+        revision = waiting.pop()
+        if revision not in found:
+            found.add(revision)
+            waiting += parents.get(revision, ())
+    return found
+
+
 @dataclass(frozen=True)
 class History:
     """The migrations that an image knows.
@@ -95,20 +112,9 @@ class History:
     heads: Tuple[str, ...]
     titles: Dict[str, str]
 
-    def including(self, revisions: Iterable[str]) -> Set[str]:
-        """Return revisions and all that they build on."""
-        found: Set[str] = set()
-        waiting = list(revisions)
-        while waiting:
-            revision = waiting.pop()
-            if revision not in found:
-                found.add(revision)
-                waiting += self.parents.get(revision, ())
-        return found
-
     def pending(self, current: Sequence[str]) -> List[Migration]:
         """Return the migrations that a database at `current` lacks, in the order in which they are run."""
-        has = self.including(current)
+        has = including(self.parents, current)
         return [Migration(revision, parents, self.titles[revision]) for revision, parents in self.parents.items() if revision not in has]
 
     def conflict(self, current: Sequence[str], target: str) -> Optional[str]:

@@ -15,10 +15,10 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
     write_json,
 )
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import UNREADABLE
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import dotenv
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import (
     RELEASE_ID,
-    UNREADABLE,
     Release,
     Schema,
 )

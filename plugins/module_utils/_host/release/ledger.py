@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now, sync_directory, write_atomically
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import read_state, set_aside, write_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import UNREADABLE, read_state, set_aside, write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import (
@@ -22,7 +22,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.rec
     KEPT,
     LIVE,
     RELEASE_ID,
-    UNREADABLE,
     Release,
     Schema,
 )

@@ -19,8 +19,6 @@ RELEASE_ID = re.compile(r"r[1-9][0-9]{0,8}")
 # What became of a release: not live yet; live; was live, and can be again; was refused; its files are removed.
 PREPARED, LIVE, KEPT, FAILED, PRUNED = "prepared", "live", "kept", "failed", "pruned"
 GONE = (FAILED, PRUNED)
-# What reading something else than a record raises.
-UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 API = "api"
 
 

@@ -18,6 +18,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 
 
 def restart_live(paths: AppPaths) -> None:
+    """Start the live release again on the database that was restored."""
     live = read_route(paths)
     if live is not None and has_record(paths, live):
         with contextlib.suppress(ReleaseError):  # whether it is ready is what is asked next

@@ -32,6 +32,7 @@ def look_ahead(stage: Stage, host: Snapshot, bundle: Bundle, release: Release) -
 
 
 def planned(stage: Stage, image: Image, ledger: Ledger) -> Plan:
+    """Plan the migrations of an image, and warn where it cannot be known what they are."""
     plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
     if plan.unknown and (stage.check_mode or plan.tool == ALEMBIC or is_script(image.settings["migrate_command"])):
         stage.warnings.append(f"PLAN_UNKNOWN: nobody can tell {plan.unknown}")

@@ -36,6 +36,7 @@ def lines(*statuses: int) -> bytes:
         (lines(200, 500, 502, 504), Responses(4, 3)),
         (lines(200)[40:] + lines(503), Responses(1, 1)),  # begun before the reader came in
         (b'{"status":"500"}\n{"status":null}\n[]\n7\n\xff\n', Responses(1, 1)),
+        (lines(200) + lines(503).replace(b"}", b',"page":"true"}'), Responses(1, 0)),  # of maintenance, or while a volume is handed over
         (b"", Responses(0, 0)),
     ],
 )

@@ -19,7 +19,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration
 from fakes import IMAGE, digest_of, fails
 from fakes_host import SETTINGS, bundle, released, settings_with
 
-FINDING = {"line": 3, "statement": "DROP TABLE a", "rule": "drop", "message": "gone", "kind": "destructive"}
+FINDING: dict[str, Any] = {"line": 3, "statement": "DROP TABLE a", "rule": "drop", "message": "gone", "kind": "destructive"}
 SCHEMA = {
     "tool": "alembic",
     "heads": ["0003"],
@@ -63,7 +63,7 @@ def test_format_1_is_read(paths: AppPaths) -> None:
     (release,) = ledger.releases
     assert (release.image, release.title) == (PinnedImage(IMAGE, "v2", digest_of("v2")), f"r2 ({IMAGE}:v2)")
     assert (release.status, release.live_at, release.owner, release.container) == ("live", LEDGER_1["live_at"], "alice@laptop", "4711")
-    migration = Migration("0003", ("0002",), "Drop", impact="contract", findings=(Finding(**FINDING),))  # type: ignore[arg-type]
+    migration = Migration("0003", ("0002",), "Drop", impact="contract", findings=(Finding(**FINDING),))
     assert release.schema == Schema("alembic", ["0003"], [migration], ["0002"], "20261122T190500Z")
     assert (ledger.damage, ledger.next_id) == ("", "r3")
 
