@@ -1,5 +1,7 @@
 """`ansible-test sanity` on what is published of the collection: `python -m lab.sanity`. Nothing is written outside of `.cache`.
 
+It runs with the Python that runs this, as on controllers, and with the oldest that hosts may have, where this machine has one.
+
 The tests' own tools come from where pip finds packages, each in an environment of its own. Their pip is this Python's: ansible-test would
 fetch one from the network.
 """
@@ -18,6 +20,7 @@ from lab import paths
 PLACE = paths.REPOSITORY / ".cache" / "sanity"
 COLLECTION = PLACE / "ansible_collections" / "fairlead" / "fastapi"
 HOME = PLACE / "home"
+OLDEST_HOST = "3.9"
 
 
 def build() -> None:
@@ -42,16 +45,36 @@ def bring_pip() -> None:
         (cache / f"get_pip_{version.replace('.', '_')}.py").write_text("import ensurepip\nensurepip.bootstrap()\n")
 
 
+def interpreter(version: str) -> Path | None:
+    """Return a Python of a version that works, on the PATH or from pyenv, or None where there is none."""
+    on_path = [Path(found) for found in [shutil.which(f"python{version}")] if found]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for python in [*on_path, *sorted(pyenv.glob(f"{version}.*/bin/python{version}"))]:
+        if subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+            return python
+    return None
+
+
+def run(version: str, folder: Path) -> int:
+    """Run the tests on a Python that lies in a folder, and return their exit code."""
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "HOME": str(HOME), "ANSIBLE_COLLECTIONS_PATH": str(PLACE), "PATH": path}
+    environment.pop("ANSIBLE_CONFIG", None)
+    words = ["ansible-test", "sanity", "--local", "--python", version, "--requirements", "--color", "no"]
+    return subprocess.run(words, cwd=COLLECTION, env=environment, check=False).returncode
+
+
 def main() -> int:
-    """Run the tests on the Python that runs this, and return their exit code."""
+    """Run the tests, and return the worst exit code."""
     PLACE.mkdir(parents=True, exist_ok=True)
     build()
     bring_pip()
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    environment = {**os.environ, "HOME": str(HOME), "ANSIBLE_COLLECTIONS_PATH": str(PLACE)}
-    environment.pop("ANSIBLE_CONFIG", None)
-    words = ["ansible-test", "sanity", "--local", "--python", python, "--requirements", "--color", "no"]
-    return subprocess.run(words, cwd=COLLECTION, env=environment, check=False).returncode
+    oldest = interpreter(OLDEST_HOST)
+    if oldest is None:
+        print(f"no Python {OLDEST_HOST} here: what hosts run is tried with this Python alone")
+    codes = [run(f"{sys.version_info.major}.{sys.version_info.minor}", Path(sys.executable).parent)]
+    codes += [run(OLDEST_HOST, oldest.parent)] if oldest else []
+    return max(codes)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,14 @@ from typing import Any
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import presentable, printable, printable_in
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import printable_in
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import (
+    LOST,
+    QUIET,
     HostRun,
     cause,
     code,
+    debug_text,
     outcome,
     problem,
     seconds,
@@ -53,15 +56,7 @@ from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import 
     text,
     work,
 )
-
-# These only decide and tell; their names are neither progress nor change.
-QUIET = ("assert", "check_input", "debug", "include_role", "include_tasks", "include_vars", "meta", "set_fact", "validate_argument_spec")
-LABEL = 8  # columns
-LOST = (
-    "Serving now: not known from here; what served goes on serving",
-    "To do: look with playbooks/status.yml, then give the same command again; what was begun on the host is then finished, "
-    "or cleared away, by itself",
-)
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils._screen import Screen
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -76,13 +71,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         self._hosts: dict[str, HostRun] = {}
         self._warned: set[tuple[str, str]] = set()
         self._play = ""  # its name, until it is shown
-        self._width = 0
+        self._screen = Screen(self._display)
 
     # The course of the playbook
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         if self._check():
-            self._show("Check mode: nothing is changed.", color=C.COLOR_HIGHLIGHT)
+            self._screen.show("Check mode: nothing is changed.", color=C.COLOR_HIGHLIGHT)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._count()
@@ -91,17 +86,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Head the tasks of a play that says no more until something changes."""
         if self._play and not stage_of(task) and short(task.action) not in QUIET:
-            self._show(self._play, color=C.COLOR_HIGHLIGHT)
+            self._screen.show(self._play, color=C.COLOR_HIGHLIGHT)
             self._play = ""
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         self.v2_playbook_on_task_start(task, False)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        self._show("no host matched", color=C.COLOR_SKIP)
+        self._screen.show("no host matched", color=C.COLOR_SKIP)
 
     def v2_playbook_on_no_hosts_remaining(self) -> None:
-        self._show("no host is left to go on with", color=C.COLOR_ERROR)
+        self._screen.show("no host is left to go on with", color=C.COLOR_ERROR)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._count()
@@ -110,17 +105,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             run = self._run(name)
             rows.append((name, outcome(run, stats.summarize(name), self._check()), run))
         if rows:
-            self._show("")
+            self._screen.show("")
         for line, colour in table(rows):
-            self._show(line, color=colour)
+            self._screen.show(line, color=colour)
 
     # Results
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        run = self._run(host.get_name())
-        run.items = []
+        (run := self._run(host.get_name())).items = []
         if stage := "" if run.unchanged else stage_of(task):
-            self._line(host.get_name(), stage, "…", C.COLOR_SKIP)
+            self._screen.line(host.get_name(), stage, "…", C.COLOR_SKIP)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         run, stage = self._take(result)
@@ -129,7 +123,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             run.stage_done(stage, body)
             done = work(body) or ("would run" if result.task.check_mode and body.get("changed") else "")
             if done:
-                self._line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)
+                self._screen.line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)
         elif short(result.task.action) == "debug":
             if not result.task.loop:  # else each item was shown
                 self._debug(result)
@@ -137,7 +131,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         elif short(result.task.action) not in QUIET:
             run.ok, run.changed = run.ok + (not body.get("changed")), run.changed + bool(body.get("changed"))
             if body.get("changed"):
-                self._line(self.host_label(result), "changed", self._name(result.task), C.COLOR_CHANGED)
+                self._screen.line(self.host_label(result), "changed", self._name(result.task), C.COLOR_CHANGED)
         self._results(result, "ok")
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -145,7 +139,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         body, host = result.result, self.host_label(result)
         lines = [*run.items] or problem(body, cause(getattr(result, "exception", None)))
         if ignore_errors:
-            self._line(host, "ignored", f"{self._name(result.task)}: {lines[0]}", C.COLOR_SKIP)
+            self._screen.line(host, "ignored", f"{self._name(result.task)}: {lines[0]}", C.COLOR_SKIP)
         else:
             run.failed_in_stage = bool(stage)
             run.failure = code(body) or f"in {stage or self._name(result.task)}"
@@ -153,7 +147,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
                 run.failure += f", serving {body['serving'].split(' (')[0]}"
             if steps(body):
                 run.stages.append((stage, seconds(body)))
-                self._line(host, stage, work(body), C.COLOR_ERROR)
+                self._screen.line(host, stage, work(body), C.COLOR_ERROR)
             if not code(body) and (path := result.task.get_path()):
                 lines.append(f"task: {path}")
             self._block(host, "FAILED", stage or self._name(result.task), lines, C.COLOR_ERROR)
@@ -163,7 +157,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         run, dummy = self._take(result)
         host, name = self.host_label(result), stage_of(result.task) or self._name(result.task)
         if result.task.ignore_unreachable:
-            self._line(host, "ignored", f"{name}: unreachable", C.COLOR_SKIP)
+            self._screen.line(host, "ignored", f"{name}: unreachable", C.COLOR_SKIP)
             return
         run.lost = stage_of(result.task)
         self._block(host, "UNREACHABLE", name, [*problem(result.result), *LOST], C.COLOR_UNREACHABLE)
@@ -172,7 +166,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         run, stage = self._take(result)
         if stage and not run.unchanged:
             # Its beginning was shown.
-            self._line(self.host_label(result), stage, "skipped", C.COLOR_SKIP)
+            self._screen.line(self.host_label(result), stage, "skipped", C.COLOR_SKIP)
         self._results(result, "skipped")
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
@@ -193,14 +187,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_runner_retry(self, result: Any) -> None:
         if self._run_is_verbose(result):
             left = result.result["retries"] - result.result["attempts"]
-            self._line(self.host_label(result), "again", f"{self._name(result.task)}: {left} tries left", C.COLOR_DEBUG)
+            self._screen.line(self.host_label(result), "again", f"{self._name(result.task)}: {left} tries left", C.COLOR_DEBUG)
 
     def v2_on_file_diff(self, result: Any) -> None:
         items = result.result.get("results") if result.task.loop else None
         for body in items if isinstance(items, list) else [result.result]:
             difference = self._get_diff(printable_in(body["diff"])) if body.get("diff") and body.get("changed") else ""
             if difference:
-                self._line(self.host_label(result), "diff", stage_of(result.task) or self._name(result.task), C.COLOR_CHANGED)
+                self._screen.line(self.host_label(result), "diff", stage_of(result.task) or self._name(result.task), C.COLOR_CHANGED)
                 self._display.display(difference)  # with colours of Ansible's own
 
     # How it is shown
@@ -212,7 +206,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         return run, stage_of(result.task)
 
     def _run(self, host: str) -> HostRun:
-        self._width = max(self._width, len(host))
+        self._screen.width = max(self._screen.width, len(host))
         return self._hosts.setdefault(host, HostRun())
 
     def _check(self) -> bool:
@@ -221,42 +215,20 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def _name(self, task: Any) -> str:
         return str(task.get_name(include_role_fqcn=False)).strip()
 
-    def _show(self, said: str, **how: Any) -> None:
-        """Print, on a terminal that nobody but Ansible itself may send its codes to: results quote apps, images and commands."""
-        self._display.display(printable(said), **how)
-
-    def _line(self, host: str, label: str, said: str, colour: str, **where: bool) -> None:
-        """Show one thing; further lines of it stand below the first."""
-        margin = "\n" + " " * (self._width + LABEL + 4)
-        self._show(f"{host:<{self._width}}  {label:<{LABEL}}  {said}".replace("\n", margin).rstrip(), color=colour, **where)
-
     def _block(self, host: str, label: str, name: str, lines: list[str], colour: str) -> None:
-        stderr = bool(self.get_option("display_failed_stderr"))
-        self._line(host, label, name, colour, stderr=stderr)
-        for line in presentable("\n".join(lines)).split("\n"):
-            self._show(f"  {line}".rstrip(), color=colour, stderr=stderr)
+        self._screen.block(host, label, name, lines, colour, stderr=bool(self.get_option("display_failed_stderr")))
 
     def _debug(self, result: Any) -> None:
         self._clean_results(result.result, result.task.action)
-        body = result.result
-        if "msg" in body or "censored" in body:
-            said = text(body.get("msg", body.get("censored")))
-        else:
-            hidden = ("results", body.get("ansible_loop_var"))
-            said = "\n".join(
-                f"{key}: {text(value)}" for key, value in body.items() if key not in hidden and not key.startswith("_ansible_")
-            )
-        if said:
-            host = self.host_label(result)
-            margin = " " * (max(self._width, len(host)) + 2)
-            self._show(f"{host:<{self._width}}  " + said.replace("\n", f"\n{margin}"), color=C.COLOR_OK)
+        if said := debug_text(result.result):
+            self._screen.text(self.host_label(result), said, C.COLOR_OK)
 
     def _tell_warnings(self, result: Any) -> None:
         host = self.host_label(result)
         for warning in result.result.pop("warnings", None) or ():
             if (host, str(warning)) not in self._warned:
                 self._warned.add((host, str(warning)))
-                self._line(host, "warning", str(warning), C.COLOR_WARN)
+                self._screen.line(host, "warning", str(warning), C.COLOR_WARN)
         if "censored" in result.result or not self._run_is_verbose(result):
             # Its message may quote what was hidden; what it comes down to is shown otherwise.
             result.result.pop("exception", None)
@@ -267,12 +239,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         if self._run_is_verbose(result):
             shown = ("censored",) if "censored" in result.result else result.result.keys() - {"invocation", "results"}
             body = {key: result.result[key] for key in shown}
-            host = self.host_label(result)
-            self._show(f"{host:<{self._width}}  {word}: {self._name(result.task)} => {self._dump_results(body)}", color=C.COLOR_VERBOSE)
+            said = f"{word}: {self._name(result.task)} => {self._dump_results(body)}"
+            self._screen.text(self.host_label(result), said, C.COLOR_VERBOSE)
 
     def _count(self) -> None:
         """Close a play: how many plain tasks it had on each host."""
         for host, run in self._hosts.items():
             if run.ok or run.changed:
-                self._line(host, "done", f"{run.ok} ok, {run.changed} changed", C.COLOR_CHANGED if run.changed else C.COLOR_OK)
+                self._screen.line(host, "done", f"{run.ok} ok, {run.changed} changed", C.COLOR_CHANGED if run.changed else C.COLOR_OK)
             run.ok = run.changed = 0

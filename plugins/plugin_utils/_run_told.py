@@ -25,6 +25,14 @@ _CODE = re.compile(r"[A-Z][A-Z_]+(?=: )")
 
 Outcome = tuple[str, str]
 
+# These only decide and tell; their names are neither progress nor change.
+QUIET = ("assert", "check_input", "debug", "include_role", "include_tasks", "include_vars", "meta", "set_fact", "validate_argument_spec")
+LOST = (
+    "Serving now: not known from here; what served goes on serving",
+    "To do: look with playbooks/status.yml, then give the same command again; what was begun on the host is then finished, "
+    "or cleared away, by itself",
+)
+
 
 @dataclass
 class HostRun:
@@ -177,3 +185,11 @@ def stage_of(task: Any) -> str:
     """Return the stage of a release that a task is; empty for any other task."""
     collection, dummy, name = task.action.rpartition(".")
     return str(name).removeprefix("release_") if collection in ("", "fairlead.fastapi") and name.startswith("release_") else ""
+
+
+def debug_text(body: Mapping[str, Any]) -> str:
+    """Return what a debug task shows: its message, or the variables that it names."""
+    if "msg" in body or "censored" in body:
+        return text(body.get("msg", body.get("censored")))
+    hidden = ("results", body.get("ansible_loop_var"))
+    return "\n".join(f"{key}: {text(value)}" for key, value in body.items() if key not in hidden and not key.startswith("_ansible_"))

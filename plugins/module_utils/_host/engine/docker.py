@@ -211,11 +211,6 @@ def _labelled(labels: List[str]) -> List[Dict[str, Any]]:
     return [container for container in listed if container is not None]
 
 
-def kept_running_releases(app: str) -> List[str]:
-    """Return the ids of the app's releases that were put into service and run."""
-    return sorted({c["Config"]["Labels"][RELEASE_LABEL] for c in containers(app) if c["State"]["Running"] and is_kept_running(c)})
-
-
 def log_tail(identifier: str, lines: int) -> List[str]:
     """Return the last log lines of a container, standard output and error together."""
     return run(["docker", "logs", "--tail", str(lines), identifier], merge=True).out.splitlines()

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import replace
 from typing import Any, Dict, Optional
@@ -241,11 +240,3 @@ class Candidate:
         listener = self.listener(container)
         good = [path for path in USUAL_PATHS if 200 <= listener.get(path, OTHER_SECONDS).status < 300]
         return reason_for(replace(seen, good_paths=good), self.settings, self.id)
-
-
-def remove_release(paths: AppPaths, release: str) -> None:
-    """Remove all that a release has on this host, however much of it there is."""
-    for container in docker.containers(paths.app, release):
-        docker.remove(container["Id"])
-    socket_dir.remove(paths.socket_dir(release))
-    shutil.rmtree(paths.bundle(release), ignore_errors=True)

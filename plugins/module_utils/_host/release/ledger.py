@@ -10,6 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import UNREADABLE, read_state, set_aside, write_state
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import (
     find,
     rebuilt_releases,
@@ -99,7 +100,8 @@ class Ledger:
         live = read_route(paths)
         if bundles and find(bundles, live) is None:
             # The route is lost as well: what the engine was told to keep running is what served.
-            live = max(docker.kept_running_releases(paths.app), key=release_number, default=live)
+            kept = filter(docker.is_kept_running, docker.containers(paths.app))
+            live = max(running_releases(kept), key=release_number, default=live)
         self.releases = rebuilt_releases(self.releases, bundles, live)
         taken = {*(release.id for release in self.releases), *bundle.ids(paths), *([live] if live else [])}
         self.next = max([self.next, *(release_number(release) + 1 for release in taken)])

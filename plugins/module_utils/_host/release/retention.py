@@ -8,10 +8,10 @@ from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import remove_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import prunable, unneeded_images
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PRUNED
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.removal import remove_release
 
 
 def has_prunable(ledger: Ledger, live: Optional[str], keep: int) -> bool:

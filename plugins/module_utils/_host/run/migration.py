@@ -13,7 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Command
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.failure import ADVICE, migration_error_code
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.failure import ADVICE, invalid_index, migration_error_code
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, State, described
@@ -61,7 +61,7 @@ class MigrationRun:
         with self._database.sole_migrator():
             self._before = self._look()
             if self._before.invalid:
-                raise self._partial("an earlier migration left", self._before.invalid)
+                raise invalid_index("an earlier migration left", self._before.invalid)
             self._planned, now = list(planned), self._revision(self._before)
             if now != self._planned:
                 raise ReleaseError(
@@ -194,7 +194,7 @@ class MigrationRun:
             self._stage.warnings.append(f"SESSION_LEFT: the migration is done, and sessions of it did not end: {'; '.join(left)}")
         after = self._look()
         if after.invalid:
-            raise self._partial("the migration left", after.invalid)
+            raise invalid_index("the migration left", after.invalid)
         self._protect()
         return self._revision(after)
 
@@ -216,7 +216,7 @@ class MigrationRun:
                 invalid = after.invalid
         details += self._way_back()
         if invalid:
-            return self._partial(f"{who} {how}, and left", invalid, details)
+            return invalid_index(f"{who} {how}, and left", invalid, details)
         return ReleaseError(code, f"{who} {how}", todo, details)
 
     def _way_back(self) -> List[str]:
@@ -225,14 +225,6 @@ class MigrationRun:
     def _told(self, after: State) -> str:
         was, now = described(self._before.revision if self._before else ()), described(after.revision)
         return f"the database is at {now}, as before" if was == now else f"the database was at {was} and is at {now} now"
-
-    def _partial(self, who: str, indexes: Sequence[str], details: Sequence[str] = ()) -> ReleaseError:
-        return ReleaseError(
-            "MIGRATION_PARTIAL",
-            f"{who} an invalid index: {', '.join(indexes)}",
-            "drop it as shown below, then deploy again; no migration runs until then",
-            [*details, *(f"DROP INDEX CONCURRENTLY {index};" for index in indexes)],
-        )
 
     def _revision(self, state: State) -> List[str]:
         return list(state.revision) if self._image.tool == ALEMBIC else [schema.CHECKSUM + self._known.schema_checksum()]

@@ -18,11 +18,12 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine impo
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import remove_logins
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import has_record, settings_of
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import is_one_off, release_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import FAILED, KEPT, LIVE, PREPARED
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.removal import remove_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot, observe
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import STOPPING, Entry

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import PROBE_INTERVAL, Candidate, remove_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import PROBE_INTERVAL, Candidate
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.removal import remove_release
 from fakes import BUSY, container, fails, good
 from fakes_host import Host, settings_with
 from fakes_proc import Proc
