@@ -15,10 +15,10 @@ description:
     Everybody else can do nothing. The table of the schema's revision is only read by O(user).
   - Makes C(fairlead_reader), a member of O(migrator) that sees all rows and has no password, for backups.
   - Takes from everybody the right to connect to the databases C(postgres) and C(template1), where the superuser asks about the server.
-  - What O(migrator) makes later is granted to O(user) by default privileges. What somebody else made in the database is given to
+  - What O(migrator) makes later is granted to O(user) by default privileges. What another role made in the database is given to
     O(migrator).
   - The superuser C(postgres) loses its password; it is used over the socket inside the container only.
-  - Passwords are hashed here (SCRAM-SHA-256); the server is told the hash.
+  - Passwords are hashed here (SCRAM-SHA-256); only the hash is sent to the server.
   - At a database that is elsewhere, the role of its address only gets O(settings). All the rest is for who runs it.
 options:
   app:

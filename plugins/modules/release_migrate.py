@@ -11,7 +11,7 @@ short_description: Migrate the database with a prepared release
 version_added: 1.0.0
 description:
   - Judges what is pending with squawk and pglast on the controller - whether the release before can live with it (C(expand)), cannot
-    (C(contract)), or nobody can tell (C(unknown)).
+    (C(contract)), or it cannot be known (C(unknown)).
   - Then, on the host, backs the database up, verifies the backup, and runs the migration command, and the commands before and after it, in
     one-off containers of the new image with the new configuration. A migration that gives up waiting for a lock is tried again.
   - A migration tool other than Alembic is first asked whether it has anything to do, where there is a command for that.

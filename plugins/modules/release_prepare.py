@@ -16,7 +16,7 @@ description:
   - Then asks the image which migrations it has, and the database which of them it lacks.
   - Nothing that users see changes. When the live release is the same already, and the database fits it, nothing changes at all.
   - The image is asked in a container that has no network and only placeholders for secrets, and that does not run the image's entrypoint,
-    so that a plan cannot change anything, whatever the image does. What cannot be told there is warned of as C(PLAN_UNKNOWN).
+    so that a plan cannot change anything, whatever the image does. What cannot be known there is reported as the warning C(PLAN_UNKNOWN).
   - In check mode an image that is not on the host is fetched to read its migrations, and removed again.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
@@ -85,9 +85,9 @@ release:
 plan:
   description:
     - What there is to migrate - C(tool), C(heads) of the image, C(revision) of the database, C(fresh) when it has no tables, and
-      C(pending), a list of migrations with C(revision), C(down), C(title) and C(sql), which is null where it cannot be told without running
-      them.
-    - C(unknown) says what could not be told, and why. C(due) is whether M(fairlead.fastapi.release_migrate) has anything to run.
+      C(pending), a list of migrations with C(revision), C(down), C(title) and C(sql), which is null where it cannot be known without
+      running them.
+    - C(unknown) says what is not known, and why. C(due) is whether M(fairlead.fastapi.release_migrate) has anything to run.
   returned: success
   type: dict
 unchanged:

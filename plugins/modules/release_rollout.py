@@ -43,7 +43,7 @@ ready:
   returned: success, except in check mode
   type: str
 unserved_seconds:
-  description: For how long nobody was served, because a volume is exclusive; 0 where none is.
+  description: How long the app was not served, because a volume is exclusive; 0 where none is.
   returned: success, except in check mode
   type: float
 steps:

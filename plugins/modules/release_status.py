@@ -21,7 +21,7 @@ options:
     description:
       - Fail when anything differs from what was recorded, when backups are not as they should be, when the live release is not ready,
         or when the kernel killed processes of it for memory since it was started.
-      - Restarts and the image's own HEALTHCHECK are told, and are no failure.
+      - Restarts and the image's own HEALTHCHECK are reported, and are no failure.
     type: bool
     default: false
 requirements:
@@ -83,7 +83,7 @@ volumes:
 updates:
   description:
     - What was published since the host got its images and packages, one sentence each - tags of the proxy and of the app's data services
-      that mean another image by now, and packages of the engine that are held back. Empty where nobody can be asked.
+      that mean another image by now, and packages of the engine that are held back. Empty where the registry does not answer.
   returned: success
   type: list
   elements: str

@@ -25,7 +25,7 @@ options:
     default: ''
   schema:
     description:
-      - What becomes of migrations that took something away from the target, or of which nobody can tell whether they did.
+      - What becomes of migrations that took something away from the target, or may have done so.
       - Empty refuses the rollback, and names them.
       - V(downgrade) has M(fairlead.fastapi.release_downgrade) undo them first, by the image that brought them.
       - V(keep) leaves the database as it is, on the word of whoever runs this.
@@ -120,7 +120,7 @@ def choose(stage: Stage) -> Result:
 
 
 def _chosen(stage: Stage, host: Snapshot) -> Tuple[Candidate, Result]:
-    """Return the release to go back to, and what is told of it.
+    """Return the release to go back to, and the result that describes it.
 
     Raises:
         ReleaseError: NO_TARGET, SITE_MISMATCH, ROLLBACK_SECRETS, ROLLBACK_SCHEMA, BUNDLE_MISSING or STATE_CORRUPT.
