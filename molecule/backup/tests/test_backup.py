@@ -240,7 +240,7 @@ def wrong_password(app: App) -> Iterator[None]:
         ),
     ],
 )
-def test_a_backup_that_fails_is_told(app: App, fault: Fault, code: str, says: str) -> None:
+def test_a_backup_that_fails_is_reported(app: App, fault: Fault, code: str, says: str) -> None:
     before = manifests(app)
     with fault(app):
         told = scheduled(app)
@@ -267,7 +267,7 @@ def test_a_password_in_the_address_of_copies_is_refused(app: App) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"confirm": "shop"}])
-def test_nothing_is_restored_that_nobody_confirmed(app: App, variables: dict[str, str]) -> None:
+def test_nothing_is_restored_without_confirmation(app: App, variables: dict[str, str]) -> None:
     before = app.fingerprint()
     app.play("restore", **variables).failed_with("NOT_CONFIRMED")
     assert app.fingerprint() == before and not is_maintained(app)

@@ -37,7 +37,7 @@ def test_no_tag_at_all(app: App) -> None:
     serves="the old release",
     says="every problem at once, with where to set it",
 )
-def test_every_problem_is_told_at_once(app: App) -> None:
+def test_every_problem_is_reported_at_once(app: App) -> None:
     bad = {
         "app_domain": "https://shop.lab",
         "app_image": "registry.lab:5000/shop/api:v1",

@@ -32,7 +32,7 @@ def elsewhere() -> App:
 @pytest.mark.fault(
     row=30, fault="database elsewhere shows a certificate of another authority", code="DB_UNREACHABLE", serves="–", says="what libpq says"
 )
-def test_provisioning_tells_that_the_database_does_not_prove_itself(elsewhere: App) -> None:
+def test_provisioning_refuses_a_database_whose_certificate_does_not_verify(elsewhere: App) -> None:
     play = elsewhere.play("provision", app_database_ca=another_authority()).failed_with("DB_UNREACHABLE")
     assert "certificate verify failed" in play.unfolded
 
@@ -74,7 +74,7 @@ def test_a_deploy_changes_nothing_when_the_database_does_not_prove_itself(elsewh
     serves="the old release",
     says="which role, and how to end its session",
 )
-def test_a_lock_that_the_app_holds_is_told_and_delays_no_backup(elsewhere: App) -> None:
+def test_a_lock_that_the_app_holds_is_reported_and_delays_no_backup(elsewhere: App) -> None:
     with external_database.session(NAME, NAME, f"SELECT pg_advisory_lock({MIGRATION_LOCK})"):
         play = elsewhere.deploy("v2").failed_with("MIGRATION_BUSY")
         elsewhere.on_host("systemctl", "start", f"fairlead-backup-{NAME}.service")

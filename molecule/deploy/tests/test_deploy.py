@@ -48,7 +48,7 @@ def test_a_changed_setting_alone_is_a_new_release(app: App) -> None:
 
 
 @pytest.mark.fault(row=60, fault="`--check --diff` of a deploy", code="", serves="the old release", says="what would change")
-def test_check_mode_of_a_second_deploy_tells_and_changes_nothing(app: App) -> None:
+def test_check_mode_of_a_second_deploy_reports_and_changes_nothing(app: App) -> None:
     before = app.fingerprint()
     play = app.deploy("v2", "--check", "--diff").succeeded()
     assert app.fingerprint() == before
@@ -57,7 +57,7 @@ def test_check_mode_of_a_second_deploy_tells_and_changes_nothing(app: App) -> No
 
 
 @pytest.mark.fault(row=60, fault="`--check --diff` of a first deploy", code="", serves="nothing, as before", says="what would be there")
-def test_check_mode_of_a_first_deploy_tells_and_changes_nothing(provisioned: App) -> None:
+def test_check_mode_of_a_first_deploy_reports_and_changes_nothing(provisioned: App) -> None:
     before = provisioned.fingerprint()
     play = provisioned.deploy("v1", "--check", "--diff").succeeded()
     assert provisioned.fingerprint() == before
@@ -65,7 +65,7 @@ def test_check_mode_of_a_first_deploy_tells_and_changes_nothing(provisioned: App
     assert "database_password: (set)" in play.unfolded
 
 
-def test_smoke_and_status_tell_the_truth(app: App) -> None:
+def test_smoke_and_status_report_what_is_there(app: App) -> None:
     app.play("smoke").succeeded()
     status = app.play("status").succeeded()
     assert f"{app.live} is live since" in status.unfolded

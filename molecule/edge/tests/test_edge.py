@@ -50,7 +50,7 @@ def app() -> App:
     return found
 
 
-def test_maintenance_is_told_to_all_but_readiness_checks(app: App) -> None:
+def test_maintenance_answers_all_but_readiness_checks(app: App) -> None:
     before = app.fingerprint()
     assert app.play("maintenance", "--check", "--diff", maintenance="on").succeeded().changed == 1
     assert app.fingerprint() == before
@@ -146,7 +146,7 @@ def is_served(app: App) -> bool:
 @pytest.mark.fault(
     row=84, fault="the proxy started without the mount of the apps", code="–", serves="nobody, until provisioned again", says="–"
 )
-def test_a_proxy_without_the_mount_is_mended_by_provisioning(app: App) -> None:
+def test_provisioning_repairs_a_proxy_without_the_mount(app: App) -> None:
     app.on_host("systemctl", "stop", "run-fairlead-apps.mount")
     # Where /run is a shared mount, it starts over the empty directory; elsewhere the engine refuses to start it.
     app.host.run(["docker", "restart", PROXY])
@@ -271,7 +271,7 @@ def test_a_domain_of_another_app_is_refused_before_anything_is_written(app: App,
     serves="nobody, until that file is mended",
     says="that users reach nothing, and the proxy's words on the file",
 )
-def test_a_proxy_that_fails_at_each_start_is_told_as_such(app: App) -> None:
+def test_a_proxy_that_fails_at_each_start_is_reported_as_down(app: App) -> None:
     app.on_host("sh", "-c", "echo 'other.lab { nonsense }' > /etc/fairlead/edge/sites/other.caddy")
     app.on_host("chmod", "644", "/etc/fairlead/edge/sites/other.caddy")
     app.on_host("docker", "restart", PROXY)
@@ -316,7 +316,7 @@ def test_a_deploy_that_the_site_does_not_fit_is_refused_before_it_begins(app: Ap
 @pytest.mark.fault(
     row=42, fault="certificate expired", code="CERT_EXPIRY (a warning)", serves="the new release, HTTPS as before", says="since when"
 )
-def test_an_expired_certificate_does_not_stop_a_deploy_and_is_told(app: App) -> None:
+def test_an_expired_certificate_is_reported_and_does_not_stop_a_deploy(app: App) -> None:
     expired = give_certificate(app, days=-3)
     assert presented(app) == expired
     play = app.deploy("v3").succeeded()

@@ -82,7 +82,7 @@ def mortal(app: App) -> str:
 
 
 @pytest.mark.fault(row=20, fault="crash after commit", code="–", serves="the release itself, restarted", says="–")
-def test_a_crash_after_commit_is_mended_by_the_engine(app: App, mortal: str) -> None:
+def test_the_engine_restarts_a_release_that_crashes_after_commit(app: App, mortal: str) -> None:
     started = app.running()
     faults.kill_process(app)
     await_ready(app, mortal)

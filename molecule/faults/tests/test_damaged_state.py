@@ -69,7 +69,7 @@ def test_a_damaged_route_is_repaired(app: App, content: str | None) -> None:
     serves="the live release, until a deploy makes it anew",
     says="which files; no values",
 )
-def test_drift_is_told_and_made_anew(app: App, home: str) -> None:
+def test_drift_is_reported_and_repaired_by_a_deploy(app: App, home: str) -> None:
     live, bundle, copy = app.live, f"{home}/releases/{app.live}", "/run/bundle-as-it-was"
     tag = app.releases[live]["tag"]
     app.on_host("cp", "--archive", bundle, copy)

@@ -73,13 +73,13 @@ def test_the_app_cannot_change_the_schema(app: App, table: str, statement: str) 
 
 
 @pytest.mark.parametrize(("role", "whose"), [("provision_migrator", "database"), ("postgres", "migrator"), ("postgres", "database")])
-def test_nobody_logs_in_with_anothers_password(app: App, role: str, whose: str) -> None:
+def test_no_role_logs_in_with_anothers_password(app: App, role: str, whose: str) -> None:
     refused = client(app, role, whose, "SELECT 1")
     assert refused.returncode == 2
     assert "password authentication failed" in refused.stderr
 
 
-def test_the_servers_own_words_for_the_migrators_time_limits(app: App) -> None:
+def test_the_migrators_time_limits_are_recognised_in_the_servers_messages(app: App) -> None:
     names = ("lock_timeout", "statement_timeout", "client_connection_check_interval", "idle_in_transaction_session_timeout")
     asked = as_migrator(app, statement=f"SELECT {', '.join(f"current_setting('{name}')" for name in names)}")
     assert asked.stdout.strip() == "5s|15min|1s|1min"
@@ -99,13 +99,13 @@ def test_the_app_cannot_run_what_is_dangerous(app: App, words: str) -> None:
     assert as_redis_user(app, *words.split()).startswith("NOPERM")
 
 
-def test_redis_answers_nobody_without_the_password(app: App) -> None:
+def test_redis_answers_no_client_without_the_password(app: App) -> None:
     assert redis(app, "PING").startswith("NOAUTH")
     assert redis(app, "PING", secret="a guess").splitlines()[-1].startswith("NOAUTH")
     assert as_redis_user(app, "PING") == "PONG"
 
 
-def test_what_redis_was_told_outlives_its_end(app: App) -> None:
+def test_data_in_redis_outlives_a_restart(app: App) -> None:
     # WAITAOF waits until what its own connection wrote is on the disk; then not even SIGKILL loses it.
     client = ("docker", "exec", "--env", f"REDISCLI_AUTH={password('redis')}", REDIS, "sh", "-c")
     assert app.on_host(*client, "printf 'SET provision:kept yes\\nWAITAOF 1 0 10000\\n' | redis-cli").split() == ["OK", "1", "0"]

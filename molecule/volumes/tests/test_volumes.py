@@ -116,7 +116,7 @@ def starts(app: App) -> list[str]:
     return found
 
 
-def test_a_single_writer_is_handed_over_with_its_downtime_told(app: App) -> None:
+def test_a_single_writer_is_handed_over_and_its_downtime_is_printed(app: App) -> None:
     alone = {**ALONE, "app_env": app.env(SINGLE_WRITER="1", WEB_CONCURRENCY="1")}
     app.deploy("files", **alone).succeeded()
     first = app.live

@@ -26,7 +26,7 @@ def test_every_fault_of_one_host_has_a_test() -> None:
     assert found >= wanted, f"no test of {sorted(wanted - found)}"
 
 
-def test_an_old_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_page_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     page_file = paths.REPOSITORY / "docs" / "no-such-page.md"
     monkeypatch.setattr(faults_page, "PAGE", page_file)
     monkeypatch.setattr(faults_page, "collect", set)
@@ -68,6 +68,6 @@ def test_a_marker_is_read() -> None:
         ((), {**NEVER_READY, "why": "because"}),
     ],
 )
-def test_a_marker_that_says_too_little_or_else_is_refused(positional: tuple[object, ...], fields: dict[str, object]) -> None:
+def test_an_incomplete_marker_is_refused(positional: tuple[object, ...], fields: dict[str, object]) -> None:
     with pytest.raises(BadMarker, match="s: t: a fault marker has exactly row, fault, code, serves, says"):
         read(positional, fields, test="s: t")

@@ -111,16 +111,16 @@ def test_nothing_is_wrong(facts: Facts) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_told(facts: Facts, found: str) -> None:
+def test_what_is_wrong_is_reported(facts: Facts, found: str) -> None:
     assert list(violations(facts)) == [found]
 
 
-def test_a_container_that_stopped_is_told_with_its_session() -> None:
+def test_a_container_that_stopped_is_reported_with_its_session() -> None:
     facts = replace(WELL, containers=[container("r2", running=False)], answer=(502, ""))
     assert [sentence[:3] for sentence in violations(facts)] == ["I1:", "I3:", "I3:"]
 
 
-def test_another_image_than_recorded_is_told() -> None:
+def test_another_image_than_recorded_is_reported() -> None:
     other = container("r2")
     other["Config"]["Image"] = "shop:latest"
     (found,) = violations(replace(WELL, containers=[other]))

@@ -49,7 +49,7 @@ def test_running_gives_a_report_after_the_block(site: Site, certificates: Certif
     assert "0 failed; no audit" in load.report.summary()
 
 
-def test_running_tells_why_the_probe_died(tmp_path: Path) -> None:
+def test_running_reports_why_the_probe_died(tmp_path: Path) -> None:
     with (
         pytest.raises(ProbeError, match=r"(?s)status 2.*cannot use .*nothing\.crt"),
         running(connect="127.0.0.1:1", host=HOST, ca=tmp_path / "nothing.crt"),
@@ -57,7 +57,7 @@ def test_running_tells_why_the_probe_died(tmp_path: Path) -> None:
         pass
 
 
-def test_running_tells_when_nothing_answers(site: Site, certificates: Certificates) -> None:
+def test_running_fails_when_nothing_answers(site: Site, certificates: Certificates) -> None:
     site.faults["error"] = 1_000_000
     with (
         pytest.raises(ProbeError, match=r"no successful answers.*status 500, expected 200"),
@@ -73,7 +73,7 @@ def test_running_tells_when_nothing_answers(site: Site, certificates: Certificat
         pass
 
 
-def test_running_tells_when_the_load_ended_first(site: Site, certificates: Certificates) -> None:
+def test_running_fails_when_the_load_ended_first(site: Site, certificates: Certificates) -> None:
     with (
         pytest.raises(ProbeError, match="ended by itself"),
         running(connect=f"127.0.0.1:{site.port}", host=HOST, ca=certificates.ca, profile="foreign", max_seconds=0.3) as load,

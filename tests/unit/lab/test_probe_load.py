@@ -92,7 +92,7 @@ def test_each_bad_answer_is_a_failure(certificates: Certificates, fault: str, er
     assert (report.refused_retried, report.idle_reconnects) == (0, 0)
 
 
-def test_a_failure_tells_what_was_asked_and_answered(certificates: Certificates) -> None:
+def test_a_failure_shows_request_and_answer(certificates: Certificates) -> None:
     failure = probe(Site(faults={"error": 1}), certificates).failures[0]
     assert (failure.status, failure.release, failure.method) == (500, "r1", "POST")
     assert failure.kind in {"keepalive", "fresh", "http2"}
@@ -199,7 +199,7 @@ def test_a_site_that_is_down_fails_every_request(certificates: Certificates) -> 
     assert report.audit_error and report.lost is None
 
 
-def test_a_certificate_of_somebody_else_is_a_failure(certificates: Certificates, tmp_path: Path) -> None:
+def test_a_certificate_of_another_authority_is_a_failure(certificates: Certificates, tmp_path: Path) -> None:
     other = make_certificates(tmp_path)
 
     async def run() -> Report:

@@ -77,7 +77,7 @@ def test_by_default_a_release_is_closed_in(tmp_path: Path) -> None:
     ("environment", "told"),
     [({}, "*"), ({"FORWARDED_ALLOW_IPS": "10.0.0.7"}, None)],  # its own value is in app.env, which this would override
 )
-def test_the_app_takes_the_word_of_the_proxy(tmp_path: Path, environment: dict[str, str], told: str | None) -> None:
+def test_the_app_trusts_the_headers_of_the_proxy(tmp_path: Path, environment: dict[str, str], told: str | None) -> None:
     services = composed(tmp_path, app_env=environment)["services"]
     assert services["api"]["environment"].get("FORWARDED_ALLOW_IPS") == told
     assert "FORWARDED_ALLOW_IPS" not in services["migrate"]["environment"]
@@ -86,7 +86,7 @@ def test_the_app_takes_the_word_of_the_proxy(tmp_path: Path, environment: dict[s
 MIGRATOR = {"app_release_migrate_env": {"DATABASE_USER": "shop_migrator"}, "app_release_migrate_secrets": {"database_password": "m1grator"}}
 
 
-def test_migrations_log_in_as_somebody_else(tmp_path: Path) -> None:
+def test_migrations_log_in_as_the_migrator(tmp_path: Path) -> None:
     secrets = {"database_password": "s3cr3t", "redis_password": "r3dis"}
     found = composed(tmp_path, app_secrets=secrets, **MIGRATOR)
     api, migrate = found["services"]["api"], found["services"]["migrate"]
@@ -102,7 +102,7 @@ def test_migrations_log_in_as_somebody_else(tmp_path: Path) -> None:
     assert planned == {name: placeholder(value) for name, value in secrets.items()}
 
 
-def test_migrations_log_in_as_somebody_else_by_their_environment(tmp_path: Path) -> None:
+def test_migrations_log_in_as_the_migrator_by_their_environment(tmp_path: Path) -> None:
     found = composed(tmp_path, app_release_secrets_as="environment", app_secrets={"database_password": "s3cr3t"}, **MIGRATOR)
     passwords = {name: service["environment"]["database_password"] for name, service in found["services"].items()}
     assert passwords == {"api": "s3cr3t", "migrate": "m1grator", "plan": placeholder("m1grator")}
@@ -116,7 +116,7 @@ def test_migrations_alone_may_have_secrets(tmp_path: Path) -> None:
     assert [secret["source"] for secret in services["migrate"]["secrets"]] == ["migrate-database_password"]
 
 
-def test_on_a_socket_the_app_has_one_mount_and_tells_where(tmp_path: Path) -> None:
+def test_on_a_socket_the_app_has_one_mount_and_its_path(tmp_path: Path) -> None:
     api = composed(tmp_path)["services"]["api"]
     assert api["environment"]["BIND"] == "unix:/run/fairlead/api.sock"
     assert [(v["source"], v["target"]) for v in api["volumes"]] == [("/var/lib/fairlead/shop/r7", "/run/fairlead")]

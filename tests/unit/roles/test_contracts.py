@@ -33,7 +33,7 @@ def test_the_documented_defaults_are_the_defaults(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_option_has_a_type_and_says_what_it_is_for(role: str) -> None:
+def test_each_option_has_a_type_and_a_description(role: str) -> None:
     for entry, options in specs(role).items():
         for name, option in options.items():
             where = f"{role}.{entry}.{name}"

@@ -51,7 +51,7 @@ def test_the_page_is_looked_for_everywhere_but_at_the_open_paths(variables: dict
 
 @pytest.mark.parametrize("tls", ["acme", "internal", "files"])
 @pytest.mark.parametrize("logged", [True, False])
-def test_what_is_not_wanted_leaves_no_word(tls: str, logged: bool) -> None:
+def test_an_option_that_is_off_leaves_no_line(tls: str, logged: bool) -> None:
     # Ansible's templates make None of a macro without output.
     names = {"served": ["shop.lab"], "redirected": ["www.shop.lab"], "earlier": []}
     site = rendered("site.caddy.j2", edge_proxy_tls=tls, edge_proxy_access_log=logged, __edge_proxy_names=names)
@@ -64,7 +64,7 @@ def test_pages_of_the_proxys_own_are_marked_in_its_log(handler: str) -> None:
     assert "log_append page true" in block(rendered("site.caddy.j2"), handler)
 
 
-def test_maintenance_is_told_as_such() -> None:
+def test_maintenance_is_answered_with_503_and_retry_after() -> None:
     handler = block(rendered("site.caddy.j2", edge_proxy_maintenance_retry_seconds=7), "handle @maintenance {")
     assert "header Retry-After 7" in handler
     assert handler[-1] == 'respond "{file./var/lib/fairlead/shop/maintenance.html}" 503'
@@ -145,7 +145,7 @@ EARLIER = [{"upstream": "8080", "releases": ["r1", "r2"]}, {"upstream": "socket"
         ("tcp", EARLIER, [f"@earlier1 shop-{ROUTE}:8080 {{", f"@earlier2 {SOCKET}", TCP]),
     ],
 )
-def test_what_a_client_says_about_its_address_does_not_reach_the_app(
+def test_headers_of_a_client_about_its_address_do_not_reach_the_app(
     listen: str, earlier: list[dict[str, Any]], upstreams: list[str]
 ) -> None:
     names = {"served": ["shop.lab"], "redirected": [], "earlier": earlier}

@@ -232,6 +232,6 @@ def test_each_playbook_declares_what_it_takes() -> None:
 
 
 @pytest.mark.parametrize("file", PLAYBOOKS, ids=lambda file: file.stem)
-def test_each_playbook_says_its_name_to_the_check(file: Path) -> None:
+def test_each_playbook_passes_its_name_to_the_check(file: Path) -> None:
     for play in yaml.safe_load(file.read_text())[:1]:
         assert play["vars"]["__fairlead_playbook"] == file.stem

@@ -57,7 +57,7 @@ def test_a_failure_has_it_in_its_message(sent: list[dict[str, Any]]) -> None:
     assert run(app="blocked", plan=PLAN)["msg"] == "CONTRACT_BLOCKED: why"
 
 
-def test_a_missing_linter_is_told_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_linter_is_reported_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(squawk, "find", lambda: None)
     with pytest.raises(AnsibleActionFail, match="CONFIG: squawk, which judges migrations, is not installed on the controller") as caught:
         run(plan=PLAN)
@@ -65,7 +65,7 @@ def test_a_missing_linter_is_told_before_anything_runs(sent: list[dict[str, Any]
     assert not sent
 
 
-def test_a_missing_parser_is_told_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_parser_is_reported_before_anything_runs(sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statements, "pglast", None)
     with pytest.raises(AnsibleActionFail, match="CONFIG: pglast, which reads the SQL of migrations, is not installed"):
         run(plan=PLAN)

@@ -32,7 +32,7 @@ def golden(text: str) -> str:
     return dedent(text).strip("\n")
 
 
-def test_a_deploy_tells_its_stages_and_what_is_live(run: Run) -> None:
+def test_a_deploy_prints_its_stages_and_what_is_live(run: Run) -> None:
     run.play("Prepare")
     run.task(Task("fairlead.fastapi.check_input"), "vps1", ("vps1", "ok", {"changed": False}))
     run.task(
@@ -225,7 +225,7 @@ def test_a_difference_is_shown_in_ansibles_own_way(run: Run) -> None:
     assert run.shown.text == f"vps1  diff      prepare\n{difference}\nvps1  diff      a_role : Write the files\n{difference}"
 
 
-def test_in_check_mode_a_stage_says_that_it_would_run(run: Run) -> None:
+def test_in_check_mode_a_stage_reports_that_it_would_run(run: Run) -> None:
     run.task(Task("fairlead.fastapi.release_rollout", check_mode=True), "vps1", ("vps1", "ok", {"changed": True, "steps": []}))
     assert run.shown.text == "vps1  rollout   …\nvps1  rollout   would run"
 
@@ -244,7 +244,7 @@ def test_what_is_to_be_ignored_does_not_look_like_a_failure(run: Run) -> None:
     """)
 
 
-def test_failures_go_where_ansible_was_told_to_write_them(begin: Callable[..., Run]) -> None:
+def test_failures_go_to_the_stream_that_is_configured(begin: Callable[..., Run]) -> None:
     for wanted in (False, True):
         run = begin(display_failed_stderr=wanted)
         run.task(ROLLOUT, "vps1", ("vps1", "failed", {"code": "LOCKED", "msg": "LOCKED: bob releases"}))
@@ -280,7 +280,7 @@ def everything(run: Run, said: str) -> None:
 
 
 @pytest.mark.parametrize("verbosity", [0, 1])
-def test_nothing_that_an_app_says_reaches_the_terminal_as_a_command(begin: Callable[..., Run], verbosity: int) -> None:
+def test_output_of_an_app_reaches_the_terminal_without_control_codes(begin: Callable[..., Run], verbosity: int) -> None:
     run = begin(verbosity)
     everything(run, HOSTILE[:500])
     assert run.shown.text.count("owned") >= 6

@@ -56,7 +56,7 @@ def test_the_steps_of_a_stage_are_one_line(result: dict[str, Any], line: str) ->
         ({"msg": "with a secret", "censored": "hidden"}, ["hidden"]),
     ],
 )
-def test_a_failure_says_what_people_need(result: dict[str, Any], lines: list[str]) -> None:
+def test_a_failure_names_cause_state_and_remedy(result: dict[str, Any], lines: list[str]) -> None:
     assert problem(result) == lines
 
 
@@ -69,7 +69,7 @@ def test_a_failure_says_what_people_need(result: dict[str, Any], lines: list[str
         ({"msg": "x", "censored": "hidden"}, ["hidden"]),
     ],
 )
-def test_the_cause_is_told_where_the_message_lacks_it(result: dict[str, Any], lines: list[str]) -> None:
+def test_the_cause_is_shown_where_the_message_lacks_it(result: dict[str, Any], lines: list[str]) -> None:
     assert problem(result, "[Errno 2] no such directory") == lines
 
 
@@ -154,6 +154,6 @@ def test_a_stage_that_succeeds_later_takes_a_failure_back() -> None:
     assert outcome(run, {**NONE, "rescued": 1}, check=False)[0] == "r12 (v2) is live"
 
 
-def test_a_check_tells_what_would_be() -> None:
+def test_check_mode_shows_what_would_change() -> None:
     run = after(PREPARED, ("rollout", {}))
     assert outcome(run, {**NONE, "changed": 2}, check=True)[0] == "r12 (v2) would be put into service"

@@ -130,7 +130,7 @@ def test_a_run_reads_as_it_was_meant(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_failures_of_other_tasks_tell_what_ansible_knows(tmp_path: Path) -> None:
+def test_failures_of_other_tasks_show_what_ansible_knows(tmp_path: Path) -> None:
     done = play(tmp_path, "-i", "a,b,c", tasks=BROKEN, ANSIBLE_SSH_RETRIES="0")
     before, _, after = done.stdout.partition("c  UNREACHABLE  Reach\n")
     path = f"{tmp_path.resolve()}/play.yml"

@@ -48,7 +48,7 @@ def test_without_an_authority_the_hosts_are_trusted(tmp_path: Path, monkeypatch:
     assert contents(URL, "", "postgres:17")["root.crt"] == "ALL"
 
 
-def test_a_wrong_address_is_told_without_the_password() -> None:
+def test_a_wrong_address_is_reported_without_the_password() -> None:
     with fails("CONFIG") as caught:
         contents("http://owner:s3cr3t@db/x", "", "postgres:17")
     assert "s3cr3t" not in caught.value.what

@@ -38,7 +38,7 @@ def proved(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ids
 
 
-def test_a_drill_tells_what_it_proved(host: Host, proved: list[str]) -> None:
+def test_a_drill_reports_what_it_proved(host: Host, proved: list[str]) -> None:
     result = drill(host.stage(backup=""))
     assert (proved, result["changed"], result["rows"], result["bytes"]) == ([BACKUP.id], False, 3, 4)
     assert "3 rows in 1 tables at 0001, 4 bytes" in result["message"]

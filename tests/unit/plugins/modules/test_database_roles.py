@@ -53,7 +53,7 @@ def work(paths: AppPaths, check_mode: bool = False, **params: Any) -> dict[str, 
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_what_differs_is_mended_in_one_go(paths: AppPaths, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
+def test_what_differs_is_repaired_in_one_run(paths: AppPaths, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
     asked = Asked(monkeypatch, HERE, FOUND)
     result = work(paths, check_mode)
     assert (result["changed"], result["statements"], result["diff"]["after"]) == (True, [MENDED], f"{MENDED}\n")
@@ -81,7 +81,7 @@ def test_roles_that_are_not_given_are_named(paths: AppPaths, monkeypatch: pytest
     assert "user_password" in caught.value.what
 
 
-def test_before_the_first_start_check_mode_has_nobody_to_ask(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_mode_asks_no_server_before_its_first_start(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     Asked(monkeypatch, None, [])
     assert work(paths, check_mode=True)["changed"]
     with fails("DB_UNREACHABLE"):

@@ -65,7 +65,9 @@ def test_it_is_backed_up_run_and_recorded(ready_to_migrate: Host) -> None:
     ],
 )
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_what_takes_something_away_needs_a_word(ready_to_migrate: Host, params: dict[str, Any], code: str | None, check_mode: bool) -> None:
+def test_a_contract_migration_needs_allow_contract(
+    ready_to_migrate: Host, params: dict[str, Any], code: str | None, check_mode: bool
+) -> None:
     host = ready_to_migrate
     contract = migration("0004", "0003", impact="contract", findings=[DROP, replace(DROP, kind="lock", message="is slow")])
     given = {"the_plan": plan(migration("0003", "0002"), contract), **params}
@@ -111,7 +113,7 @@ def test_without_a_backup_nothing_runs(ready_to_migrate: Host, code: str) -> Non
         ("REVISION_CONFLICT", ["0002b"], "was at 0002 when this was planned, and is at 0002b now"),
     ],
 )
-def test_another_who_migrates_is_not_disturbed(ready_to_migrate: Host, code: str, revision: list[str], words: str) -> None:
+def test_another_run_that_migrates_is_not_disturbed(ready_to_migrate: Host, code: str, revision: list[str], words: str) -> None:
     host = ready_to_migrate
     host.database.revision = revision
     if code == "MIGRATION_BUSY":
@@ -200,7 +202,7 @@ def test_with_nothing_pending_only_the_commands_around_it_run(host: Host, settin
 
 
 @pytest.mark.parametrize(("after", "revisions"), [(["0003"], ["0003"]), (["0002"], [])])
-def test_of_an_image_that_could_not_tell_its_heads_what_was_reached_counts(
+def test_the_revision_that_was_reached_counts_where_heads_are_unknown(
     ready_to_migrate: Host, after: list[str], revisions: list[str]
 ) -> None:
     host = ready_to_migrate
@@ -212,7 +214,7 @@ def test_of_an_image_that_could_not_tell_its_heads_what_was_reached_counts(
     assert host.schema("r2").heads == after
 
 
-def test_a_live_release_that_does_not_bear_it_is_told(ready_to_migrate: Host) -> None:
+def test_a_live_release_that_fails_after_the_migration_is_reported(ready_to_migrate: Host) -> None:
     host = ready_to_migrate
     host.answers.of["r1"] = BUSY
     stage = host.stage(release="r2", plan=plan(), lint=True, allow_contract=False)

@@ -171,7 +171,7 @@ def test_a_tag_that_cannot_be_resolved_changes_nothing(host: Host, code: str) ->
     assert (host.files(), host.engine.told) == (before, [])
 
 
-def test_a_registry_that_fails_is_told_together_with_what_the_host_lacks(host: Host) -> None:
+def test_a_failing_registry_is_reported_with_the_findings_on_the_host(host: Host) -> None:
     host.engine.networks_missing = ["shop"]
     host.engine.failing["resolve"] = ReleaseError("REGISTRY_UNREACHABLE", "", "")
     with fails("PREFLIGHT") as caught:
@@ -226,7 +226,7 @@ def room(host: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return prepare_room
 
 
-def test_a_full_disk_is_told_before_anything_is_pulled(host: Host, room: Callable[[int], None]) -> None:
+def test_a_full_disk_is_reported_before_anything_is_pulled(host: Host, room: Callable[[int], None]) -> None:
     host.serves("v1")
     room(0)
     before = host.files()
@@ -369,7 +369,7 @@ def test_the_same_again_is_a_new_release_when_the_database_is_behind(host: Host,
 
 
 @pytest.mark.parametrize(("tag", "unchanged", "release"), [("v1", True, "r1"), ("v2", False, "r2")])
-def test_check_mode_tells_the_same_and_writes_nothing(host: Host, tag: str, unchanged: bool, release: str) -> None:
+def test_check_mode_reports_the_same_and_writes_nothing(host: Host, tag: str, unchanged: bool, release: str) -> None:
     host.serves("v1")
     host.engine.images.add(f"{IMAGE}@{digest_of(tag)}")
     before = host.files()
@@ -389,7 +389,7 @@ def test_clocks_and_certificates_are_warned_of(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("ready_path", "known", "told"), [("/health", True, True), ("/health", False, False), ("/ready", True, False)])
-def test_a_ready_path_that_tells_nothing_of_the_database_is_warned_of(host: Host, ready_path: str, known: bool, told: bool) -> None:
+def test_a_ready_path_that_does_not_check_the_database_is_warned_of(host: Host, ready_path: str, known: bool, told: bool) -> None:
     host.database.known = known
     stage = host.stage("v1", settings=settings_with(ready_path=ready_path, migrate=False))
     prepare(stage)
@@ -445,7 +445,7 @@ def test_in_check_mode_no_volume_is_made(host: Host) -> None:
     assert host.engine.volumes == {}
 
 
-def test_a_lost_volume_is_told(host: Host) -> None:
+def test_a_lost_volume_is_reported(host: Host) -> None:
     host.serves("v1", settings=KEEPS_DATA)
     stage = host.stage("v2", settings=KEEPS_DATA)
     prepare(stage)

@@ -233,7 +233,7 @@ AHEAD = "SCHEMA_AHEAD: r2 migrated the database from {} to 0003, where it stays;
         (None, None),
     ],
 )
-def test_that_the_database_stays_migrated_is_told(ready_to_switch: Host, schema: Schema | None, told: str | None) -> None:
+def test_a_database_that_stays_migrated_is_warned_of(ready_to_switch: Host, schema: Schema | None, told: str | None) -> None:
     host = ready_to_switch
     ledger = Ledger(host.paths)
     ledger.get("r2").schema = schema

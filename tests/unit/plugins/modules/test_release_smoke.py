@@ -26,7 +26,7 @@ def test_all_is_well(host: Host, settings: dict[str, str], replies: list[Answer]
     assert result["changed"] is False
 
 
-def test_all_that_is_wrong_is_told_at_once(host: Host) -> None:
+def test_all_that_is_wrong_is_reported_at_once(host: Host) -> None:
     host.serves("v1")
     host.answers.public = [good("r1"), Answer(error="SSLCertVerificationError: expired"), good("r9")]
     with fails("SMOKE_FAILED") as caught:
@@ -53,7 +53,7 @@ def test_each_name_is_asked_and_each_redirect_followed(host: Host) -> None:
 
 
 @pytest.mark.parametrize("answer", [Answer(200), Answer(308, {"location": "https://shop.lab/"}), Answer(error="OSError: refused")])
-def test_a_redirect_that_leads_elsewhere_is_told(host: Host, answer: Answer) -> None:
+def test_a_redirect_that_leads_elsewhere_is_reported(host: Host, answer: Answer) -> None:
     host.serves("v1", settings=settings_with(docs_path=""))
     host.has_site(NAMES[0], NAMES[3])
     host.answers.public = [good("r1"), good("r1"), answer]

@@ -19,7 +19,7 @@ def test_nothing_is_live(host: Host) -> None:
     assert (told["drift"], told["maintenance"]) == ([], False)
 
 
-def test_all_is_told_and_nothing_changed(host: Host) -> None:
+def test_everything_is_reported_and_nothing_changes(host: Host) -> None:
     host.serves("v1", "v2")
     host.holds("run0", "bob@ci", host.prepared("v3"))
     host.answers.direct = [good("r2")]
@@ -58,14 +58,14 @@ def test_what_is_wrong_with_the_live_release(host: Host, present: dict[str, Any]
     assert status(host.stage())["health"] == health
 
 
-def test_a_release_that_came_back_after_a_crash_is_told(host: Host) -> None:
+def test_a_release_that_came_back_after_a_crash_is_reported(host: Host) -> None:
     host.serves("v1")
     host.answers.direct = [good("r1")]
     host.engine.present["r1"]["RestartCount"] = 3
     assert status(host.stage(strict=True))["health"] == "ready; restarted 3 times after it ended by itself"
 
 
-def test_a_health_check_that_fails_is_told(host: Host) -> None:
+def test_a_health_check_that_fails_is_reported(host: Host) -> None:
     host.serves("v1")
     host.answers.direct = [good("r1")]
     log = [{"Output": "ok"}, {"Output": "connection\n refused"}]
@@ -74,7 +74,7 @@ def test_a_health_check_that_fails_is_told(host: Host) -> None:
     assert health == "ready; UNHEALTHY: the image's HEALTHCHECK fails: connection refused"
 
 
-def test_processes_killed_for_memory_are_told(host: Host, proc: Proc) -> None:
+def test_processes_killed_for_memory_are_reported(host: Host, proc: Proc) -> None:
     host.serves("v1", settings=settings_with(memory_bytes=512 * MEGABYTE))
     host.answers.direct = [good("r1")]
     proc.memory(4711, 2)
@@ -110,7 +110,7 @@ def test_what_is_wrong_with_the_live_release_is_a_failure_when_that_was_asked(
     assert any(line.startswith(words) for line in caught.value.details), caught.value.details
 
 
-def test_the_last_run_is_told_with_how_it_ended(host: Host) -> None:
+def test_the_last_run_is_reported_with_its_outcome(host: Host) -> None:
     host.serves("v1")
     host.answers.direct = [good("r1")]
     host.died_at("READY")
@@ -153,12 +153,12 @@ def test_a_live_release_without_its_bundle(host: Host) -> None:
     assert told["drift"] == [f"{host.paths.bundle('r1')} is damaged or gone, which r1 runs from"]
 
 
-def test_maintenance_is_told(host: Host) -> None:
+def test_maintenance_is_reported(host: Host) -> None:
     host.paths.maintenance.touch()
     assert status(host.stage())["maintenance"] is True
 
 
-def test_each_volume_is_told_with_its_size(host: Host) -> None:
+def test_each_volume_is_reported_with_its_size(host: Host) -> None:
     volumes = [{"name": "data", "path": "/data", "backup": True}, {"name": "gone", "path": "/gone"}]
     host.serves("v1", settings=settings_with(volumes=volumes))
     host.answers.direct = [good("r1")]
@@ -173,7 +173,7 @@ def test_each_volume_is_told_with_its_size(host: Host) -> None:
     assert any("shop-gone" in line for line in caught.value.details)
 
 
-def test_a_live_release_that_users_do_not_reach_is_told_and_asked_strictly_a_failure(host: Host) -> None:
+def test_an_unreachable_live_release_is_reported_and_fails_with_strict(host: Host) -> None:
     host.serves("v1")
     host.answers.direct = [good("r1")]
     host.edge.unreached = ["https://shop.lab/ready: ConnectionRefusedError: [Errno 111] Connection refused"]

@@ -37,7 +37,7 @@ def test_an_image_that_is_gone_is_pulled_by_digest(host: Host) -> None:
     assert host.engine.told == [f"pull {IMAGE}@{digest_of('v1')}"]
 
 
-def test_a_bundle_that_was_edited_meanwhile_is_told(host: Host) -> None:
+def test_a_bundle_that_was_edited_meanwhile_is_reported(host: Host) -> None:
     host.serves("v1", "v2")
     (host.paths.bundle("r1") / "app.env").write_text('LOG_LEVEL="debug"\n')
     stage = host.stage()
@@ -205,7 +205,7 @@ def test_a_refusal_has_the_ways_out(host: Host, backup: str | None, on_record: b
     ("wanted", "downgrade"),
     [("keep", None), ("downgrade", {"by": "r2", "to": "0002", "revision": ["0004"]})],
 )
-def test_whoever_says_what_becomes_of_the_schema_goes_back(host: Host, wanted: str, downgrade: dict[str, Any] | None) -> None:
+def test_a_rollback_with_an_explicit_schema_option_goes_back(host: Host, wanted: str, downgrade: dict[str, Any] | None) -> None:
     host.serves("v1")
     host.migrates("v2", migration("0003", "0002"), CONTRACT)
     result = choose(host.stage(schema=wanted))
@@ -263,7 +263,7 @@ def test_of_another_tool_the_schema_itself_is_compared(host: Host) -> None:
         choose(host.stage(run="run1", schema="downgrade"))
 
 
-def test_a_database_that_does_not_answer_stops_the_rollback_unless_told_otherwise(host: Host) -> None:
+def test_a_database_that_does_not_answer_stops_a_rollback_without_schema_keep(host: Host) -> None:
     host.serves("v1", "v2")
     host.database.failing["look"] = ReleaseError("DB_UNREACHABLE", "", "")
     with fails("DB_UNREACHABLE"):
@@ -271,7 +271,7 @@ def test_a_database_that_does_not_answer_stops_the_rollback_unless_told_otherwis
     assert choose(host.stage(schema="keep"))["release"]["id"] == "r1"
 
 
-def test_going_back_to_an_image_with_volumes_of_its_own_is_told_and_not_refused(host: Host) -> None:
+def test_a_rollback_to_an_image_with_unmapped_volumes_is_warned_of(host: Host) -> None:
     host.serves("v1", "v2")
     host.engine.declared = ["/data"]
     stage = host.stage(release="")

@@ -40,7 +40,7 @@ def test_without_proof_there_is_no_authority() -> None:
         (5432, "not text"),
     ],
 )
-def test_what_is_wrong_is_told_without_the_password(url: object, says: str) -> None:
+def test_what_is_wrong_is_reported_without_the_password(url: object, says: str) -> None:
     problem = _address.problem(url)
     assert problem is not None and says in problem
     assert SECRET not in problem

@@ -41,7 +41,7 @@ def names(*found: str) -> list[dict[str, Any]]:
         ),
     ],
 )
-def test_what_is_wrong_with_names_is_said_all_at_once(domains: Any, words: list[str]) -> None:
+def test_all_problems_with_names_are_reported_at_once(domains: Any, words: list[str]) -> None:
     problem = _domains.problem(domains) or ""
     assert [word in problem for word in words] == [True] * len(words)
     assert bool(problem) == bool(words)

@@ -82,7 +82,7 @@ def test_credentials_in_environments_are_refused_with_the_way_out() -> None:
     assert "s3cr3t" not in first + second
 
 
-def test_what_is_said_to_be_public_is_accepted() -> None:
+def test_a_value_declared_public_is_accepted() -> None:
     values = {**EXPOSED, "app_env_public": ["API_TOKEN", "DB_PASSWORD"]}
     assert checks.broken_rules(values, {name: {} for name in values}) == []
 
@@ -125,7 +125,7 @@ def test_broken_rules(values: dict[str, Any], beginnings: list[str]) -> None:
         ({}, False),
     ],
 )
-def test_root_needs_an_explicit_word(values: dict[str, Any], refused: bool) -> None:
+def test_root_needs_an_explicit_option(values: dict[str, Any], refused: bool) -> None:
     problems = checks.broken_rules(values, {"app_release_user": {}, "app_release_root_user": {}})
     assert bool(problems) is refused
     assert all("app_release_root_user" in problem for problem in problems)

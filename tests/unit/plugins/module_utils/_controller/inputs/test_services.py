@@ -48,7 +48,7 @@ def test_what_is_elsewhere_needs_nothing_here() -> None:
     assert services.problems(BOTH_OFF) == []
 
 
-def test_they_are_told_with_all_other_problems() -> None:
+def test_they_are_reported_with_all_other_problems() -> None:
     options = {"data_services_postgres": {"type": "bool"}, "app_name": {"type": "str"}}
     found = checks.broken_rules({**GOOD, "app_name": "No", "data_services_postgres_migrator": "shop"}, options)
     assert [problem.split(":")[0].split(" ")[0] for problem in found] == ["app_name", "data_services_postgres_user"]

@@ -107,7 +107,7 @@ def test_a_migration_is_taken_for_what_it_does_to_the_release_before(wanted: str
     assert not wrong
 
 
-def test_each_finding_says_where_what_and_why() -> None:
+def test_each_finding_has_a_place_a_statement_and_a_reason() -> None:
     long = "DROP b, " + ", ".join(f"ADD COLUMN c{number} int" for number in range(20))
     sql = f"CREATE INDEX i ON items (note);\n\nALTER TABLE items\n  DROP COLUMN note;\n\nUPDATE items\nSET x=1;\n\nALTER TABLE a {long};"
     findings = judged(sql).findings
@@ -120,7 +120,7 @@ def test_each_finding_says_where_what_and_why() -> None:
     assert all(finding.message for finding in findings)
 
 
-def test_a_lock_on_what_nobody_has_seen_is_no_finding() -> None:
+def test_a_lock_on_a_new_table_is_no_finding() -> None:
     assert judged("CREATE TABLE tags (id bigint);\n\nCREATE INDEX i ON tags (id);").findings == ()
 
 
@@ -140,7 +140,7 @@ def test_it_is_shown_with_class_findings_and_sql() -> None:
         assert words in text
 
 
-def test_a_linter_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_linter_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(squawk, "find", lambda: "/nowhere/squawk")
     with pytest.raises(squawk.SquawkError, match="/nowhere/squawk did not answer"):
         squawk.lint("SELECT 1;")

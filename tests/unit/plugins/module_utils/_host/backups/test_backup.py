@@ -43,7 +43,7 @@ def test_of_nothing_there_is_no_backup(paths: AppPaths) -> None:
         (126, b"OCI runtime exec failed: invalid argument\r\n", b"", ["OCI runtime exec failed: invalid argument"]),
     ],
 )
-def test_a_dump_that_fails_says_why(tmp_path: Path, code: int, dumped: bytes, errors: bytes, said: list[str]) -> None:
+def test_a_failed_dump_reports_why(tmp_path: Path, code: int, dumped: bytes, errors: bytes, said: list[str]) -> None:
     file = tmp_path / "dump"
     file.write_bytes(dumped)
     process: Any = SimpleNamespace(wait=lambda timeout: code)

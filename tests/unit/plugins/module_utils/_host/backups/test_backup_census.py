@@ -46,7 +46,7 @@ def test_a_long_list_of_differences_is_cut() -> None:
         ("sleep 10", "it did not answer within 0.2 s", None),
     ],
 )
-def test_a_session_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, how: str, said: str | None) -> None:
+def test_a_session_that_ends_reports_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, how: str, said: str | None) -> None:
     monkeypatch.setattr(census, "BEGIN_SECONDS", 0.2 if "sleep" in does else 10)
     monkeypatch.setattr(census, "END_SECONDS", 0.1)
     command = ["sh", "-c", does]

@@ -73,7 +73,7 @@ def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPat
     }
 
 
-def test_without_a_database_it_fails_and_says_so(
+def test_without_a_database_it_fails_with_a_message(
     scheduled: AppPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lookup, "find_database", lambda _: None)

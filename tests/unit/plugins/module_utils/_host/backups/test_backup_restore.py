@@ -66,7 +66,7 @@ def test_a_backup_fits_an_app_that_has_what_it_is_of(database: Database | None, 
         (None, "DB_UNREACHABLE"),
     ],
 )
-def test_only_provisioning_says_that_there_is_no_database(
+def test_only_provisioning_decides_that_there_is_no_database(
     paths: AppPaths, engine: FakeEngine, settings: str | None, code: str | None
 ) -> None:
     if settings is not None:

@@ -25,7 +25,9 @@ FINE = {"ok": True, "at": "2026-01-31T02:00:00Z"}
         ({"migration": FAILED}, True, 1, 50, None),  # that deploy failed, and said so
     ],
 )
-def test_what_status_tells(outcomes: dict[str, Any], any_there: bool, hours: float, oldest: float | None, said: str | None) -> None:
+def test_status_reports_failed_and_late_backups(
+    outcomes: dict[str, Any], any_there: bool, hours: float, oldest: float | None, said: str | None
+) -> None:
     told = _outcomes.judged(outcomes, any_there, hours, oldest)
     assert told == said if said is None else (told or "").startswith(said)
 

@@ -65,7 +65,7 @@ def test_what_a_killed_run_left_is_removed_unless_one_is_under_way(paths: AppPat
     assert names(paths.backups) == [f"{day(1)}.dump", f"{day(1)}.json", "notes.dump"]
 
 
-def test_who_waits_too_long_is_told_for_what(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_that_times_out_names_what_it_waited_for(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "WAIT_SECONDS", 0)
     paths.backups.mkdir()
     with fails("BACKUP_FAILED"), store.alone(paths), store.alone(paths):

@@ -105,7 +105,7 @@ def test_a_snapshot_that_fails_fails_the_backup_and_no_restore(host: Host, data:
     assert backup_volumes.take(host.paths, ID, "restore")
 
 
-def test_a_full_disk_is_told_before_anything_is_written(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup_volumes, "free_bytes", lambda directory: 0)
     with fails("DISK_SPACE"):
         backup_volumes.take(host.paths, ID, "manual")
@@ -245,6 +245,6 @@ def test_copies_come_back_from_off_the_host_with_their_dump(host: Host, data: Pa
 
 
 @pytest.mark.parametrize(("unsteady", "number"), [([], 0), (["app.db", "app.db-wal"], 1)])
-def test_files_that_were_never_still_are_told(unsteady: list[str], number: int) -> None:
+def test_files_that_were_never_still_are_reported(unsteady: list[str], number: int) -> None:
     notes = backup_volumes.notes(manifest(ID, volumes=[copied(unsteady=unsteady)]))
     assert len(notes) == number and all("'app.db', 'app.db-wal'" in note for note in notes)

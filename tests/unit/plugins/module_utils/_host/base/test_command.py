@@ -32,7 +32,7 @@ def test_bytes_that_are_no_text_do_not_matter() -> None:
     assert run([sys.executable, "-c", r"import sys; sys.stdout.buffer.write(b'\xff!')"]).out == "\ufffd!"
 
 
-def test_a_command_that_hangs_is_ended_and_what_it_said_is_kept() -> None:
+def test_a_command_that_hangs_is_ended_and_its_output_is_kept() -> None:
     with fails("COMMAND_TIMEOUT") as caught:
         run(["sh", "-c", "echo waiting for a lock; exec sleep 60"], seconds=0.3)
     assert caught.value.details == ["waiting for a lock"]

@@ -86,7 +86,7 @@ def test_json_comes_back_and_only_its_owner_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"next": 2, "rele', b"\xff\xfe\x00"])
-def test_damage_is_told_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+def test_damage_is_reported_with_what_to_do(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "release.json").write_bytes(content)
     with fails("STATE_CORRUPT") as caught:
         read_json(tmp_path / "release.json", ("image", "next"))

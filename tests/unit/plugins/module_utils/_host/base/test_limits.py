@@ -179,7 +179,7 @@ def test_a_rise_of_errors(before: tuple[int, int], during: tuple[int, int], prob
     assert bool(errors_problem(Responses(*before), Responses(*during), 0.05)) is problem
 
 
-def test_a_rise_of_errors_is_told_in_numbers() -> None:
+def test_a_rise_of_errors_is_reported_in_numbers() -> None:
     assert errors_problem(Responses(1000, 10), Responses(50, 25), 0.05) == (
         "50% of 50 requests were answered with 5xx since the switch; before it 1% of 1000; 5% more are allowed (app_release_bake_errors)"
     )

@@ -97,7 +97,7 @@ def test_what_is_no_answer_becomes_an_error(place: tuple[socket.socket, Listener
     assert verdict(answer, "none", "r1") == answer.error
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_no_process_listens(tmp_path: Path) -> None:
     assert "FileNotFoundError" in Listener(socket_path=tmp_path / "none.sock").get("/").error
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -28,7 +28,7 @@ def test_where_a_container_listens(proc: Proc, address: str, port: int, found: s
     assert list(map(str, _proc.listening(PID))) == [found]
 
 
-def test_sockets_with_names_are_told_and_nothing_else(proc: Proc) -> None:
+def test_only_sockets_with_names_are_listed(proc: Proc) -> None:
     proc.listens(PID, ("00000000", 80), ("00000000", 80), paths=["/run/fairlead/api.sock", "/tmp/with space", "@abstract"])
     assert _proc.listening(PID) == [
         Listening(address="0.0.0.0", port=80),

@@ -72,7 +72,7 @@ def test_a_record_comes_back_and_only_its_owner_reads_it(file: Path) -> None:
 
 @pytest.mark.parametrize(("damage", "says"), DAMAGES)
 @pytest.mark.parametrize("previous", ["whole", "damaged", "missing"])
-def test_damage_is_told_with_the_copy_before_it(file: Path, damage: Any, says: str, previous: str) -> None:
+def test_damage_is_reported_with_the_copy_before_it(file: Path, damage: Any, says: str, previous: str) -> None:
     write_state(file, OLD)
     write_state(file, NEW)
     file.write_bytes(damage(file.read_text(encoding="utf-8")))

@@ -5,7 +5,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import
 from fakes_host import Clock
 
 
-def test_steps_are_told_in_order_with_seconds_and_details(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_listed_in_order_with_seconds_and_details(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(_steps, "time", clock)
     steps = _steps.Steps()

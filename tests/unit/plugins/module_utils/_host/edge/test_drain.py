@@ -121,7 +121,7 @@ def test_the_grace_is_that_of_the_container(running: Host, monkeypatch: pytest.M
     assert given == [grace]
 
 
-def test_a_stop_that_fails_is_told(running: Host) -> None:
+def test_a_stop_that_fails_is_reported(running: Host) -> None:
     running.engine.failing["stop"] = ReleaseError("DOCKER_FAILED", "", "")
     with fails("DOCKER_FAILED"):
         stop_release("shop", "r1", SETTINGS)

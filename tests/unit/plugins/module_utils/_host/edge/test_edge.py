@@ -73,7 +73,7 @@ def test_answers_are_read_on_in_the_next_file(tmp_path: Path) -> None:
     assert answers.new() == Responses(0, 0)
 
 
-def test_only_the_last_answers_tell_of_the_time_before(tmp_path: Path) -> None:
+def test_only_the_last_answers_count_as_before(tmp_path: Path) -> None:
     log = tmp_path / "shop.log"
     log.write_bytes(lines(500) * 20_000 + lines(200) * 20_000)
     answers = edge.Answers("shop", tmp_path).recent()
@@ -96,7 +96,7 @@ def link(log: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [missing, link])
-def test_an_edge_that_does_not_tell(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_proxy_without_a_log(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "shop.log")
     answers = edge.Answers("shop", tmp_path)
     assert answers.recent() is None
@@ -231,7 +231,7 @@ def test_the_listener_is_asked_whatever_its_certificate(shows: Callable[..., Set
     assert answer.error.startswith(("RemoteDisconnected", "ConnectionReset", "SSLEOFError")), "after the handshake it hangs up"
 
 
-def test_a_certificate_that_nobody_shows() -> None:
+def test_no_certificate_problem_where_no_proxy_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         settings = settings_with(public_port=free.getsockname()[1])
     assert edge.certificate_problem(settings) is None

@@ -25,7 +25,7 @@ OLDER = "# Ansible managed\nshop.lab {\n\ttls internal\n}\n"
         ("", None),
     ],
 )
-def test_a_site_says_what_it_was_written_for(text: str, site: Site | None) -> None:
+def test_a_site_records_what_it_was_written_for(text: str, site: Site | None) -> None:
     assert _site.parse(text) == site
 
 
@@ -67,7 +67,7 @@ def test_whether_a_release_fits_the_site(site: Site, settings: dict[str, Any], m
         assert words in found.what
 
 
-def test_all_that_does_not_fit_is_said_at_once() -> None:
+def test_all_mismatches_are_reported_at_once() -> None:
     settings = settings_with(listen="tcp", domain="new.lab", ready_path="/readyz")
     found = _site.mismatch(SOCKET, settings, maintenance=True)
     assert found is not None

@@ -184,7 +184,7 @@ def test_memory_in_use_without_the_cache_of_files(engine_answers: Engine, stats:
     assert asked[0] == "/containers/c1/stats?stream=false&one-shot=true"
 
 
-def test_a_refusal_is_told_with_its_last_lines(says: Says) -> None:
+def test_a_refusal_is_reported_with_its_last_lines(says: Says) -> None:
     says(Finished(1, "", "\n".join(f"line {n}" for n in range(50))))
     with fails("DOCKER_FAILED") as caught:
         docker.stop("c1", 40)

@@ -140,7 +140,7 @@ def test_on_ubuntu_other_packages_can_be_named() -> None:
     assert decide(Found(offered=NOBLE), replace(WANTED, packages=packages), Record()).install == packages
 
 
-def test_an_empty_package_index_is_said_to_be_that() -> None:
+def test_an_empty_package_index_is_named_as_the_cause() -> None:
     with fails("ENGINE_PACKAGES") as caught:
         decide(Found(), WANTED, Record())
     assert "apt-get update" in caught.value.todo
@@ -169,7 +169,7 @@ def test_a_restart_that_others_would_feel_is_done_by_order_only(containers: list
 
 
 @pytest.mark.parametrize("containers", [[], [JOB], [OURS]])
-def test_a_restart_that_nobody_feels_is_just_done(containers: list[Container]) -> None:
+def test_a_restart_without_effect_on_users_is_done(containers: list[Container]) -> None:
     plan = decide(replace(DOCKER_CE, containers=containers, daemon=SETTINGS), OPTIONS, Record())
     assert (plan.apply, plan.warnings) == ("restart", [])
 
@@ -180,7 +180,7 @@ def test_the_operators_own_options_do_not_overwrite_the_hosts() -> None:
     assert caught.value.details == ["userland-proxy: the host has True, the inventory wants False"]
 
 
-def test_other_log_options_are_kept_and_told() -> None:
+def test_other_log_options_are_kept_and_reported() -> None:
     plan = decide(replace(DOCKER_CE, daemon={**SETTINGS, "log-opts": {"max-size": "99m"}}), WANTED, Record())
     assert plan.apply == "none"
     assert len(plan.warnings) == 1
@@ -191,7 +191,7 @@ def test_other_log_options_are_kept_and_told() -> None:
     ("held", "offered", "told"),
     [(["docker.io"], "27.0.1-1", True), (["docker.io"], TRIXIE["docker.io"], False), ([], "27.0.1-1", False)],
 )
-def test_a_held_engine_of_which_there_is_a_newer_one_is_told(held: list[str], offered: str, told: bool) -> None:
+def test_a_held_engine_of_which_there_is_a_newer_one_is_reported(held: list[str], offered: str, told: bool) -> None:
     plan = decide(replace(DEBIANS, held=held, offered={**TRIXIE, "docker.io": offered}, daemon=SETTINGS), WANTED, Record(True, SETTINGS))
     assert (plan.install, plan.apply) == ([], "none")
     assert ["docker.io is held at" in warning and "27.0.1-1" in warning for warning in plan.warnings] == [True] * told

@@ -68,7 +68,7 @@ def test_a_tag_becomes_a_digest_and_platforms(registry_answers: Asks, before: li
 
 
 @pytest.mark.parametrize("platforms", [{}, {"Platforms": None}, {"Platforms": []}])
-def test_a_registry_that_tells_no_platforms(registry_answers: Asks, platforms: dict[str, Any]) -> None:
+def test_a_registry_that_names_no_platforms(registry_answers: Asks, platforms: dict[str, Any]) -> None:
     registry_answers(Answer(200, {}, json.dumps({"Descriptor": {"digest": DIGEST}, **platforms})))
     assert registry().resolve("v1") == Remote(DIGEST, [])
 

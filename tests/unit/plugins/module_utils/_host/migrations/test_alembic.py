@@ -38,7 +38,9 @@ def answers(monkeypatch: pytest.MonkeyPatch, *given: Finished | ReleaseError) ->
         ([Finished(1, "", "no python"), SILENCE], "no python"),
     ],
 )
-def test_what_an_image_cannot_tell_is_unknown(monkeypatch: pytest.MonkeyPatch, given: list[Finished | ReleaseError], problem: str) -> None:
+def test_an_image_that_does_not_answer_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, given: list[Finished | ReleaseError], problem: str
+) -> None:
     answers(monkeypatch, *given)
     answer = alembic.ask(IMAGE, [])
     assert answer.history is None and problem in answer.problem

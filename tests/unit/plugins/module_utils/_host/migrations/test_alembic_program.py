@@ -97,7 +97,7 @@ def test_migrations_are_listed_oldest_first(packages: Path, tmp_path: Path) -> N
     assert "options -c a.ini upgrade head --sql" in printed
 
 
-def test_what_follows_one_that_needs_rows_is_told_as_well(packages: Path, tmp_path: Path) -> None:
+def test_migrations_after_one_that_needs_rows_are_listed_as_well(packages: Path, tmp_path: Path) -> None:
     (_, first, second), printed = run(packages, tmp_path, "0001")
     table = {"version_table": "versions", "version_schema": "shop"}
     sql = "-- Running upgrade x -> 0002\nSELECT 0002;\n-- Running upgrade x -> 0003\n"
@@ -112,7 +112,7 @@ def test_env_py_that_cannot_be_run_costs_the_sql_alone(packages: Path, tmp_path:
 
 
 @pytest.mark.parametrize("current", [("0004",), ("0001", "0002")])
-def test_sql_is_asked_for_only_where_it_can_be_told(packages: Path, tmp_path: Path, current: tuple[str, ...]) -> None:
+def test_sql_is_asked_for_only_where_it_can_be_known(packages: Path, tmp_path: Path, current: tuple[str, ...]) -> None:
     told, _ = run(packages, tmp_path, *current)
     assert len(told) == 1
 
@@ -129,7 +129,7 @@ def test_a_directory_named_alembic_is_not_taken_for_it(packages: Path, tmp_path:
     assert len(told) == 1, printed
 
 
-def test_without_alembic_nothing_is_told(tmp_path: Path) -> None:
+def test_without_alembic_nothing_is_planned(tmp_path: Path) -> None:
     told, printed = run(tmp_path, tmp_path)
     assert (told, "ModuleNotFoundError" in printed) == ([], True)
 

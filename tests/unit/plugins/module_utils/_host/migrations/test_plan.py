@@ -81,7 +81,7 @@ def test_an_empty_database_is_planned_from_the_beginning(monkeypatch: pytest.Mon
     assert tool.question["current"] == []
 
 
-def test_one_whose_sql_cannot_be_told_is_the_only_one(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+def test_a_migration_without_sql_is_the_only_finding(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     history = "0003 -> 0004 (head), Last\n0002 -> 0003, Reads rows\n<base> -> 0002, Begin\n"
     database.revision, database.tables = [], 0
     first = BLOCK.format(down="", revision="0002") + "-- Running upgrade 0002 -> 0003\n"
@@ -91,7 +91,7 @@ def test_one_whose_sql_cannot_be_told_is_the_only_one(monkeypatch: pytest.Monkey
     assert found.unknown == "", "one that reads rows is nothing unusual"
 
 
-def test_env_py_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+def test_env_py_that_cannot_be_run_is_reported(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     found = plan(monkeypatch, Tool(told(NEWER), told_sql("", "gaierror: no such host")), database)
     assert (found.heads, [one.sql for one in found.pending]) == (["0003"], [None])
     assert found.unknown.startswith("the SQL of 0003: asked in a container without network")
@@ -108,7 +108,7 @@ def test_env_py_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, data
         ({"program": CommandTimeout("COMMAND_TIMEOUT", "", "")}, "did not answer within 60 s"),
     ],
 )
-def test_an_image_that_cannot_tell_is_migrated_as_a_whole(
+def test_an_image_without_a_pending_command_is_migrated_as_a_whole(
     monkeypatch: pytest.MonkeyPatch, database: FakeDatabase, answers: dict[str, Any], words: str
 ) -> None:
     removed: list[str] = []
@@ -121,13 +121,13 @@ def test_an_image_that_cannot_tell_is_migrated_as_a_whole(
     assert removed == ["shop-r2-plan"] * sum(isinstance(answer, CommandTimeout) for answer in answers.values())
 
 
-def test_an_image_that_dies_of_its_sql_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+def test_an_image_that_dies_of_its_sql_is_reported(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     found = plan(monkeypatch, Tool(program=Finished(137, told(NEWER), "Killed")), database)
     assert (found.heads, [one.sql for one in found.pending]) == (["0003"], [None])
     assert "Killed" in found.unknown
 
 
-def test_what_was_told_in_time_counts(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+def test_answers_before_the_time_limit_count(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     monkeypatch.setattr(docker, "remove", lambda name: None)
     found = plan(monkeypatch, Tool(program=CommandTimeout("COMMAND_TIMEOUT", "", "", told(NEWER).splitlines())), database)
     assert (found.heads, [one.revision for one in found.pending]) == (["0003"], ["0003"])
@@ -189,7 +189,7 @@ def test_another_version_table_is_named(
     assert caught.value.todo == f"set app_release_migrate_version_table: {value}"
 
 
-def test_from_several_revisions_no_sql_can_be_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+def test_from_several_revisions_the_sql_is_unknown(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     database.revision = ["0003a", "0003b"]
     history = "0003a, 0003b -> 0004 (head) (mergepoint), Merge\n" + TWO.replace(" (head)", "")
     found = plan(monkeypatch, Tool(told(history)), database)
@@ -274,7 +274,7 @@ def test_of_another_tool_nothing_is_run_to_find_out(
     assert ("app_release_migrate_after_command" in found.unknown) is hint
 
 
-def test_a_database_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
+def test_a_database_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch, database: FakeDatabase) -> None:
     database.failing["look"] = ReleaseError("DB_UNREACHABLE", "", "")
     with fails("DB_UNREACHABLE"):
         plan(monkeypatch, Tool(told(FIRST)), database)

@@ -67,7 +67,7 @@ def test_what_is_no_history_is_none(told: object) -> None:
 
 
 @pytest.mark.parametrize("output", [LINE, TWO, MERGED, DEPENDS, ""])
-def test_a_history_is_the_same_however_it_was_told(output: str) -> None:
+def test_both_forms_of_a_history_read_the_same(output: str) -> None:
     listed = json.loads(fakes_database.told(output))["history"]
     assert schema.told_history(listed) == schema.history_of(output)
 
@@ -89,7 +89,7 @@ def test_a_history_is_read(output: str, heads: tuple[str, ...], parents: dict[st
     assert list(history.parents) == list(parents), "oldest first"
 
 
-def test_what_a_migration_says_of_itself_is_kept() -> None:
+def test_the_title_of_a_migration_is_kept() -> None:
     assert schema.history_of("<base> -> 1 (head), Rename a -> b (head), soon\n").titles == {"1": "Rename a -> b (head), soon"}
 
 
@@ -194,7 +194,7 @@ def test_how_far_a_database_is_ahead(heads: list[str], revision: list[str], cros
     assert bool(found.problem) is bool(problem)
 
 
-def test_only_what_is_not_harmless_is_told() -> None:
+def test_only_harmful_migrations_are_listed() -> None:
     gone = Finding(1, "DROP TABLE a", "drop", "takes it away", "destructive")
     slow, whole = replace(gone, kind="lock", message="is slow"), replace(gone, kind="unknown", statement="", message="has no SQL")
     untitled = replace(migration("0005", impact="unknown", findings=[whole]), title="")

@@ -63,7 +63,7 @@ def test_all_rows_are_seen_by_a_role_that_owns_nothing() -> None:
     assert "PGUSER=fairlead_reader" in HERE.command("pg_dump", whole=True)
 
 
-def test_elsewhere_nobody_is_a_superuser() -> None:
+def test_an_external_database_is_asked_as_the_app_in_any_case() -> None:
     assert ELSEWHERE.command("psql", whole=True) == ELSEWHERE.command("psql")
     assert ELSEWHERE.command("psql", admin=True) == ELSEWHERE.command("psql")
 
@@ -188,7 +188,7 @@ def test_the_schemas_checksum_is_of_the_schema_alone(says: Says) -> None:
         HERE.schema_checksum()
 
 
-def test_open_transactions_are_told_where_they_can_be(says: Says) -> None:
+def test_open_transactions_are_listed_where_the_server_answers(says: Says) -> None:
     says(Finished(0, "pid 7 waits\n", ""), Finished(2, "", "gone"))
     assert (HERE.open_transactions(), HERE.open_transactions()) == (["pid 7 waits"], [])
 
@@ -214,7 +214,7 @@ def test_sessions_of_migrations_are_ended(
         assert clock.now - began == pytest.approx(_database.SESSION_SECONDS, abs=0.2)
 
 
-def test_without_a_role_of_their_own_no_session_can_be_told_from_the_apps(says: Says) -> None:
+def test_without_a_migrator_role_sessions_cannot_be_distinguished(says: Says) -> None:
     given = says()
     assert Database("shop", "shop", "postgres", None, "here", container="c1").end_migrations() == []
     assert given == []

@@ -64,7 +64,7 @@ def test_words_that_are_not_understood_are_no_restore(code: int, words: str) -> 
     assert wrong[0].startswith(("exit code", "could not read"))
 
 
-def test_a_copy_that_fails_is_told() -> None:
+def test_a_copy_that_fails_is_reported() -> None:
     words = 'pg_restore: error: COPY failed for table "a": ERROR:  value too long\nCONTEXT:  COPY a, line 1\n'
     assert judged(1, f"{words}pg_restore: warning: errors ignored on restore: 1\n")[1] == ["value too long"]
 

@@ -78,7 +78,7 @@ def test_at_first_all_is_made() -> None:
     assert [line.split(" ON ")[1].split(" ")[0] for line in made[16:] if "GRANT" in line] == ["TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"]
 
 
-def test_the_server_is_told_what_was_made_of_a_password_and_nobody_else_is() -> None:
+def test_only_the_scram_verifier_reaches_the_server() -> None:
     statements = roles.changes(replace(DONE, roles={**DONE.roles, "shop": Known(roles.ATTRIBUTES, MIGRATOR)}), WANTED)
     assert [str(statement) for statement in statements] == [f"ALTER ROLE \"shop\" PASSWORD '{MASK}';"]
     script = roles.script(statements).splitlines()
@@ -144,7 +144,7 @@ def test_the_server_is_told_what_was_made_of_a_password_and_nobody_else_is() -> 
         ),
     ],
 )
-def test_what_differs_is_mended_and_nothing_else(state: State, statements: list[str]) -> None:
+def test_only_what_differs_is_repaired(state: State, statements: list[str]) -> None:
     assert changed(state) == statements
 
 

@@ -9,7 +9,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres im
 RFC_SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
 
 
-def test_it_proves_what_the_standard_says() -> None:
+def test_the_verifier_is_what_the_standard_defines() -> None:
     made = scram.verifier("pencil", RFC_SALT, 4096)
     keys = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
     assert made == f"SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==${keys}"

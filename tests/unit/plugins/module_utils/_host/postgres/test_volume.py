@@ -29,7 +29,7 @@ def config(major: str, data: str, *volumes: str) -> dict[str, Any]:
         (config("17", f"{OWN}/data", "/var/lib/postgres"), 17, DATA, DATA),  # a name that only begins alike
     ],
 )
-def test_an_image_says_where_its_volume_belongs(told: dict[str, Any], major: int, mount: str, data: str) -> None:
+def test_the_image_decides_where_its_volume_is_mounted(told: dict[str, Any], major: int, mount: str, data: str) -> None:
     assert _versions.read_image("x", told) == Image("x", major, mount, data)
 
 
@@ -54,7 +54,7 @@ def test_an_image_that_does_not_say_it_is_refused(told: dict[str, Any]) -> None:
         ("registry.lab:5000/postgres", ON_17, 17, DATA),
     ],
 )
-def test_an_image_that_is_not_here_yet_is_what_its_tag_says(name: str, current: Volume | None, major: int, data: str) -> None:
+def test_an_image_that_is_not_here_yet_is_judged_by_its_tag(name: str, current: Volume | None, major: int, data: str) -> None:
     guessed = _versions.guessed_image(name, current)
     assert (guessed.major, guessed.data) == (major, data)
 
@@ -85,7 +85,7 @@ def test_each_major_has_a_volume_and_another_one_is_refused(image: Image, curren
     ("files", "major"),
     [({}, None), ({"PG_VERSION": "17\n"}, 17), ({"18/docker/PG_VERSION": "18\n"}, 18), ({"PG_VERSION": ""}, None)],
 )
-def test_the_data_says_which_major_it_belongs_to(files: dict[str, str], major: int | None, tmp_path: Path) -> None:
+def test_the_major_version_is_read_from_the_data(files: dict[str, str], major: int | None, tmp_path: Path) -> None:
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -110,7 +110,7 @@ def test_a_link_in_place_of_the_version_is_not_followed(tmp_path: Path) -> None:
         ("uid=999(redis) gid=1000(redis) groups=1000(redis)\n", "999:1000"),
     ],
 )
-def test_an_image_says_whom_its_server_runs_as(said: str, owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_decides_which_user_its_server_runs_as(said: str, owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: list[str], seconds: float) -> Finished:
         assert {"--network=none", "--entrypoint=id"} <= set(command), "its own entrypoint is not run, and it reaches nobody"
         return Finished(0, said, "")
@@ -149,7 +149,7 @@ def test_data_of_another_user_is_refused(image: Image, owner: str, current: Volu
     assert "data_services_postgres_image" in caught.value.todo
 
 
-def test_the_data_says_whose_it_is(tmp_path: Path) -> None:
+def test_the_owner_is_read_from_the_data(tmp_path: Path) -> None:
     assert _volume.read_owner(tmp_path) == "999:999"
     (tmp_path / "PG_VERSION").write_text("17\n")
     assert _volume.read_owner(tmp_path) == f"{tmp_path.stat().st_uid}:{tmp_path.stat().st_gid}"

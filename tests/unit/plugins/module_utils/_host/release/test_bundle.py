@@ -75,7 +75,7 @@ def test_the_record_names_image_and_settings_and_no_secret(paths: AppPaths) -> N
     assert f"{IMAGE}@{digest_of('v7')}" in (paths.bundle("r12") / ".env").read_text()
 
 
-def test_a_bundle_that_is_gone_is_told(paths: AppPaths) -> None:
+def test_a_bundle_that_is_gone_is_reported(paths: AppPaths) -> None:
     with fails("BUNDLE_MISSING"):
         _bundle.read_record(paths, "r1")
 
@@ -128,7 +128,7 @@ def test_secrets_come_back_as_they_were_given(paths: AppPaths, secrets_as: str, 
         ({"settings": settings_with(keep=1)}, False),
     ],
 )
-def test_the_fingerprint_tells_what_users_would_notice(changes: dict[str, Any], same: bool) -> None:
+def test_the_fingerprint_covers_what_users_would_notice(changes: dict[str, Any], same: bool) -> None:
     assert (bundle(**changes).fingerprint() == bundle().fingerprint()) is same
 
 

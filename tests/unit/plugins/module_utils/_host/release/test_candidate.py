@@ -146,7 +146,7 @@ def test_a_release_that_listens_nowhere_yet_is_waited_for(host: Host, proc: Proc
         ({"ExitCode": 137}, "exited with code 137 (killed; most often for memory: app_release_memory)"),
     ],
 )
-def test_an_exit_is_told_at_once_with_the_last_log_lines(host: Host, state: dict[str, Any], words: str) -> None:
+def test_an_exit_is_reported_at_once_with_the_last_log_lines(host: Host, state: dict[str, Any], words: str) -> None:
     release = candidate(host)
     host.engine.present[release.id] = container(release.id, Running=False, **state)
     started = host.clock.now
@@ -173,7 +173,7 @@ def test_an_exit_while_waiting_ends_the_wait(host: Host, monkeypatch: pytest.Mon
     assert host.clock.now - started < 3
 
 
-def test_a_container_that_vanished_is_told(host: Host) -> None:
+def test_a_container_that_vanished_is_reported(host: Host) -> None:
     release = candidate(host)
     host.engine.present.clear()
     with fails("APP_EXIT") as caught:

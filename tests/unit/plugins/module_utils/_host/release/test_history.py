@@ -139,7 +139,7 @@ def test_a_rebuilt_record_keeps_what_was_known() -> None:
     assert (first, second.status, second.prepared_at) == (known, "live", None)
 
 
-def test_the_last_word_about_a_migration_counts() -> None:
+def test_the_latest_record_of_a_migration_counts() -> None:
     first, second = migration("0003", "0002", impact="unknown"), migration("0003", "0002")
     schemas = [None, Schema("none"), Schema("alembic", migrations=[first]), Schema("alembic", migrations=[second])]
     assert known_migrations([replace(released(), schema=schema) for schema in schemas]) == {"0003": second}

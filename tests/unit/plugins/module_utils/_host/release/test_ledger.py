@@ -61,7 +61,7 @@ def test_old_history_is_dropped_but_never_what_serves_or_may_serve_again(paths: 
     assert stored.releases[-1].id == f"r{HISTORY + 7}"
 
 
-def test_an_unknown_release_is_told(paths: AppPaths) -> None:
+def test_an_unknown_release_is_reported(paths: AppPaths) -> None:
     with fails("UNKNOWN_RELEASE"):
         Ledger(paths).get("r1")
 

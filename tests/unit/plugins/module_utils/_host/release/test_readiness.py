@@ -150,5 +150,5 @@ def test_patience(seen: list[tuple[float, Reason | None]], ready_seconds: float,
         ([], 0, ""),
     ],
 )
-def test_what_the_log_says_of_variables(log: list[str], exit_code: int, words: str) -> None:
+def test_a_log_that_names_a_setting_gives_a_hint(log: list[str], exit_code: int, words: str) -> None:
     assert (words in hint(log, exit_code)) if words else not hint(log, exit_code)

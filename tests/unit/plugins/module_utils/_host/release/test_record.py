@@ -106,7 +106,7 @@ def test_a_record_that_is_none_is_damage(paths: AppPaths, damaged: Any) -> None:
 
 
 @pytest.mark.parametrize("damaged", [{"image": None}, {"image": {"repository": IMAGE}}, {"processes": {"api": 1}}])
-def test_a_bundles_record_that_is_none_is_told(paths: AppPaths, damaged: dict[str, Any]) -> None:
+def test_a_bundles_record_that_is_none_is_reported(paths: AppPaths, damaged: dict[str, Any]) -> None:
     paths.bundle("r2").mkdir(parents=True)
     (paths.bundle("r2") / "release.json").write_text(json.dumps({**BUNDLE_1, **damaged}))
     with fails("STATE_CORRUPT"):

@@ -146,7 +146,7 @@ def test_the_share_of_errors(host: Host, requests: int, errors: int, lasts: bool
 
 
 @pytest.mark.parametrize(("told", "returned"), [(False, None), (True, Responses(0, 0))])
-def test_an_edge_that_does_not_tell_is_no_reason_to_go_back(host: Host, told: bool, returned: Responses | None) -> None:
+def test_a_proxy_without_a_log_is_no_reason_to_switch_back(host: Host, told: bool, returned: Responses | None) -> None:
     if told:
         counts(host, 100, 100)
     watch = bake(host)

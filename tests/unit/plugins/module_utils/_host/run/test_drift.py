@@ -123,7 +123,7 @@ def forgets_release(host: Host) -> None:
         (forgets_release, ["the route names r2, which is not in the record of releases"]),
     ],
 )
-def test_what_a_deploy_mends(recorded: Host, change: Callable[[Host], None], found: list[str]) -> None:
+def test_drift_that_a_deploy_repairs(recorded: Host, change: Callable[[Host], None], found: list[str]) -> None:
     change(recorded)
     bundle = recorded.paths.bundle("r2")
     assert drift(recorded) == Drift(of_release=[sentence.format(bundle=bundle) for sentence in found])
@@ -154,7 +154,7 @@ def data_is_unhealthy(host: Host) -> None:
         (data_is_unhealthy, ["shop-data-redis-1 is unhealthy"]),
     ],
 )
-def test_what_provisioning_mends(recorded: Host, change: Callable[[Host], None], found: list[str]) -> None:
+def test_drift_that_provisioning_repairs(recorded: Host, change: Callable[[Host], None], found: list[str]) -> None:
     change(recorded)
     assert drift(recorded) == Drift(of_host=[sentence.format(root=recorded.paths.config_root) for sentence in found])
 

@@ -93,7 +93,7 @@ def test_the_old_release_ends_before_the_new_one_begins(prepared: Host) -> None:
     assert 2 <= result["unserved_seconds"] < 3
 
 
-def test_the_proxy_knows_for_how_long_nobody_serves(prepared: Host) -> None:
+def test_the_hand_over_file_exists_only_while_no_release_serves(prepared: Host) -> None:
     host = prepared
     seen: list[tuple[str | None, bool]] = []
     host.clock.while_asleep = lambda: seen.append((host.live, host.paths.handover.exists()))
@@ -170,7 +170,7 @@ def test_the_old_release_serves_again_when_it_was_in_vain(
     assert float(said.partition("nobody was served for ")[2].split()[0]) >= at_least
 
 
-def test_it_is_said_that_nobody_is_served_when_the_old_one_does_not_start_again(prepared: Host) -> None:
+def test_the_failure_names_an_old_release_that_does_not_start_again(prepared: Host) -> None:
     host = prepared
     host.answers.of.update(r1=BUSY, r2=BUSY)
     with fails("NOT_READY") as caught:

@@ -232,7 +232,7 @@ def changed(paths: AppPaths, **fields: object) -> None:
         ({"phase": "ABORTED"}, "it ended"),
     ],
 )
-def test_nobody_is_blocked(paths: AppPaths, clock: Clock, fields: dict[str, object], why: str) -> None:
+def test_no_other_session_is_blocked(paths: AppPaths, clock: Clock, fields: dict[str, object], why: str) -> None:
     paused(paths)
     changed(paths, **fields)
     began = clock.now
@@ -249,7 +249,7 @@ def test_a_clock_that_is_set_back_does_not_prolong_a_lease(paths: AppPaths, cloc
     assert clock.now == began
 
 
-def test_a_stage_waits_for_nobody_and_leaves_no_lock_behind(paths: AppPaths) -> None:
+def test_a_stage_waits_for_no_other_run_and_leaves_no_lock_behind(paths: AppPaths) -> None:
     with alice(paths).lock(), fails("LOCKED"), bob(paths).lock():
         pass
     with bob(paths).lock():
@@ -281,7 +281,7 @@ def test_a_run_goes_on_under_its_own_lease(paths: AppPaths, clock: Clock) -> Non
     assert (written(paths).release, written(paths).phase) == ("r2", "MIGRATED")
 
 
-def test_a_late_stage_goes_on_if_nobody_else_began(paths: AppPaths, clock: Clock) -> None:
+def test_a_late_stage_goes_on_unless_another_run_began(paths: AppPaths, clock: Clock) -> None:
     journal = paused(paths)
     clock.now += 10 * LEASE
     with journal.lock():

@@ -119,13 +119,13 @@ def test_after_a_failure_the_database_is_looked_at(host: Host) -> None:
     assert error.details == ["before", "DivisionByZero", left, "the database is at 0002, as before", WAY_BACK]
 
 
-def test_half_a_migration_is_told(host: Host) -> None:
+def test_half_a_migration_is_reported(host: Host) -> None:
     image = Image(host, BROKE)
     image.does = lambda: host.database.revision.__setitem__(0, "0003")
     assert "the database was at 0002 and is at 0003 now" in failed(host, image).details
 
 
-def test_a_database_that_is_gone_since_is_told(host: Host) -> None:
+def test_a_database_that_is_gone_since_is_reported(host: Host) -> None:
     image = Image(host, BROKE)
     image.does = lambda: host.database.failing.update(look=ReleaseError("DB_UNREACHABLE", "it is gone", ""))
     error = failed(host, image)
@@ -133,7 +133,7 @@ def test_a_database_that_is_gone_since_is_told(host: Host) -> None:
     assert error.details[-2:] == ["DB_UNREACHABLE: it is gone", WAY_BACK]
 
 
-def test_an_index_that_does_not_work_is_told_with_the_way_to_drop_it(host: Host) -> None:
+def test_an_invalid_index_is_reported_with_the_statement_that_drops_it(host: Host) -> None:
     image = Image(host, BROKE)
     image.does = lambda: host.database.invalid.append("public.a_idx")
     error = failed(host, image)
@@ -184,7 +184,7 @@ def test_a_session_that_will_not_end_is_warned_of(host: Host) -> None:
     assert stage.warnings == ["SESSION_LEFT: the migration is done, and sessions of it did not end: pid 8: VACUUM"]
 
 
-def test_of_a_database_that_nobody_knows_nothing_is_claimed(host: Host) -> None:
+def test_nothing_is_claimed_of_an_unknown_database(host: Host) -> None:
     run = migration(host, Image(host, BROKE), known=False)
     with fails("MIGRATION_FAILED") as caught, run.alone(["anything"]):
         run.back_up("r1")
@@ -248,7 +248,7 @@ OTHER: dict[str, Any] = {"tool": "command", "migrate_pending_command": ["flyway"
         (OTHER, Finished(0, "\n", "a log line"), False, 1),
     ],
 )
-def test_another_tool_tells_what_is_pending(host: Host, settings: dict[str, Any], answer: Finished, pending: bool, ran: int) -> None:
+def test_another_tool_reports_what_is_pending(host: Host, settings: dict[str, Any], answer: Finished, pending: bool, ran: int) -> None:
     image = Image(host, answer, **settings)
     stage = stage_of(host)
     run = migration(host, image, stage)

@@ -139,12 +139,12 @@ def test_memory_for_one_more_release(
     assert codes == (["PROXY_DOWN"] if enough else ["MEMORY"])
 
 
-def test_a_kernel_that_does_not_tell_its_memory(paths: AppPaths, engine: FakeEngine, settings: Settings, memory: Path) -> None:
+def test_a_kernel_that_does_not_report_its_memory(paths: AppPaths, engine: FakeEngine, settings: Settings, memory: Path) -> None:
     memory.write_text("MemTotal: 1 kB\n")
     assert found(paths, settings) == {}
 
 
-def test_no_engine_is_told_without_what_follows_from_it(paths: AppPaths, engine: FakeEngine, settings: Settings) -> None:
+def test_a_missing_engine_is_reported_without_what_follows_from_it(paths: AppPaths, engine: FakeEngine, settings: Settings) -> None:
     engine.failing["engine"] = ReleaseError("DOCKER_DOWN", "the engine does not answer", "start it")
     engine.compose_is = None
     with fails("DOCKER_DOWN"):

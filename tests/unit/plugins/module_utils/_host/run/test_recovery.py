@@ -82,7 +82,7 @@ def test_of_a_rollback_it_is_the_live_releases_container(host: Host) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_database_that_does_not_answer_keeps_nobody_from_clearing_up(host: Host, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clearing_up_needs_no_answer_from_the_database(host: Host, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable() -> list[str]:
         raise ReleaseError("DB_UNREACHABLE", "", "")
 
@@ -335,7 +335,7 @@ def test_a_damaged_ledger_is_rebuilt(host: Host, content: bytes | None, both: bo
     assert (host.live, running(host), host.engine.told) == ("r2", ["r2"], [])
 
 
-def test_a_damaged_journal_is_mended_and_its_run_cleared_away(host: Host) -> None:
+def test_a_damaged_journal_is_repaired_and_its_run_cleared_away(host: Host) -> None:
     host.serves("v1")
     host.died_at("STARTED")
     host.paths.journal.write_text("{")

@@ -109,7 +109,7 @@ def test_a_failure_in_check_mode_writes_nothing(host: Host) -> None:
     assert host.files() == before
 
 
-def test_without_an_engine_the_failure_is_told_all_the_same(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_engine_the_failure_is_reported_all_the_same(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.serves("v1")
     host.died_at("READY", run="run1")
     host.engine.failing["remove"] = ReleaseError("DOCKER_DOWN", "", "")
@@ -133,7 +133,7 @@ def test_without_an_engine_the_failure_is_told_all_the_same(host: Host, monkeypa
         ({"release": "r1"}, "of-m1grations"),
     ],
 )
-def test_a_failure_tells_everything_but_secrets(host: Host, given: dict[str, Any], secret: str) -> None:
+def test_a_failure_shows_everything_but_secrets(host: Host, given: dict[str, Any], secret: str) -> None:
     host.serves("v1", migrate_secrets={"database_password": "of-m1grations"})
     error = ReleaseError("APP_EXIT", f"exited: {secret}", "mend it", ["log:", f"connect with {secret} None"])
     result = _stage.failure(error, host.stage(**given))
@@ -155,7 +155,7 @@ def test_a_failure_tells_everything_but_secrets(host: Host, given: dict[str, Any
         ('{"schema": 99}', "r1"),
     ],
 )
-def test_what_serves_is_told_also_when_the_record_is_damaged(host: Host, record: str, serves: str) -> None:
+def test_the_serving_release_is_named_also_when_the_record_is_damaged(host: Host, record: str, serves: str) -> None:
     assert _stage.serving(host.paths) == "nothing (no release is live here)"
     host.serves("v1")
     host.paths.ledger.write_text(record)
@@ -164,7 +164,7 @@ def test_what_serves_is_told_also_when_the_record_is_damaged(host: Host, record:
 
 @pytest.mark.parametrize("check_mode", [False, True])
 @pytest.mark.parametrize("record", ["journal", "ledger"])
-def test_what_another_version_wrote_is_told_and_left_alone(host: Host, record: str, check_mode: bool) -> None:
+def test_a_record_of_another_version_is_reported_and_left_alone(host: Host, record: str, check_mode: bool) -> None:
     host.serves("v1")
     file = host.paths.journal if record == "journal" else host.paths.ledger
     file.write_text('{"schema": 99}')
@@ -177,7 +177,7 @@ def test_what_another_version_wrote_is_told_and_left_alone(host: Host, record: s
     assert host.files() == before
 
 
-def test_a_failure_without_any_directory_is_told(host: Host) -> None:
+def test_a_failure_without_any_directory_is_reported(host: Host) -> None:
     shutil.rmtree(host.paths.home)
     shutil.rmtree(host.paths.route.parent)
     result = _stage.failure(ReleaseError("NOT_PROVISIONED", "nothing here", "provision"), host.stage())

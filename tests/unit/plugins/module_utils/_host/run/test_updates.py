@@ -32,7 +32,7 @@ def host(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     return engine
 
 
-def test_nothing_is_said_where_nothing_is_newer(host: FakeEngine) -> None:
+def test_no_update_is_reported_where_nothing_is_newer(host: FakeEngine) -> None:
     assert updates.available("shop") == []
 
 

@@ -104,7 +104,7 @@ def install(fails: str, monkeypatch: pytest.MonkeyPatch) -> Server:
     return server
 
 
-def test_the_new_volume_is_filled_and_nobody_can_write_into_the_old_one(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_new_volume_is_filled_while_the_old_one_is_read_only(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
     server = install("", monkeypatch)
     steps = Steps()
     assert upgrade.copy(move, steps, WANTED) == MANIFEST

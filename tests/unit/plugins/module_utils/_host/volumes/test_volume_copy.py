@@ -105,7 +105,7 @@ def written_to(monkeypatch: pytest.MonkeyPatch, file: Path, times: int, change: 
 
 
 @pytest.mark.parametrize(("times", "unsteady"), [(1, []), (2, []), (3, ["a/text"]), (99, ["a/text"])])
-def test_a_file_that_is_written_to_is_read_again_or_told(
+def test_a_file_that_changes_is_read_again_or_reported(
     volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, unsteady: list[str]
 ) -> None:
     written_to(monkeypatch, volume / "a/text", times, lambda file: file.write_text(file.read_text() + "!"))
@@ -157,7 +157,7 @@ def test_a_file_that_is_swapped_before_it_is_opened_is_left_out(
     assert SECRET.encode() not in gzip.decompress((tmp_path / "copy.tar.gz").read_bytes())
 
 
-def test_a_directory_that_is_deeper_than_any_app_needs_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_is_deeper_than_any_app_needs_is_reported(tmp_path: Path) -> None:
     top = tmp_path / "volume"
     top.mkdir()
     handle = os.open(top, os.O_RDONLY)
@@ -217,7 +217,7 @@ def test_nothing_is_written_through_a_link_of_the_archive(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-40], lambda raw: raw[:60] + b"\0\0\0\0" + raw[64:], lambda raw: b"no archive"])
-def test_a_damaged_archive_is_told(volume: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_archive_is_reported(volume: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     archive = tmp_path / "copy.tar.gz"
     volume_copy.pack(volume, archive)
     archive.write_bytes(damage(archive.read_bytes()))
