@@ -14,7 +14,7 @@ from lab.results import results
 from lab.story import App
 from lab.websocket import WebSocket, WebSocketClosed
 
-# What the issue promises from the moment a failure can be seen; and what `dying` lives after its first request.
+# What is promised from the moment a failure can be seen; and how long `dying` lives after its first request.
 BACK_SECONDS = 3.0
 LIFE_SECONDS = 1.0
 ANSWER_SECONDS = 60.0
@@ -33,7 +33,8 @@ ENV_LIMITS = {"LONG_POLL_LIMIT_SECONDS": "3"}
     ("tag", "life_seconds", "evidence"),
     [
         pytest.param(
-            *("dying", LIFE_SECONDS, ("ended by itself", "last log lines")),
+            *("dying", LIFE_SECONDS, "ended by itself .*last log lines"),
+            id="dies",
             marks=pytest.mark.fault(
                 row=18,
                 fault="crash while it is watched",
@@ -43,20 +44,20 @@ ENV_LIMITS = {"LONG_POLL_LIMIT_SECONDS": "3"}
             ),
         ),
         pytest.param(
-            *("failing", 0.0, ("of", "requests were answered with 5xx since the switch", "% of ", "; before it ")),
+            *("failing", 0.0, "[0-9]+% of [0-9]+ requests were answered with 5xx since the switch; before it [0-9]+% of [0-9]+; "),
+            id="answers 5xx",
             marks=pytest.mark.fault(
                 row=19, fault="5xx after the switch", code="BAKE_FAILED", serves="the old release again", says="shares before and after"
             ),
         ),
     ],
 )
-def test_the_old_release_is_put_back(app: App, tag: str, life_seconds: float, evidence: tuple[str, ...]) -> None:
+def test_the_old_release_is_put_back(app: App, tag: str, life_seconds: float, evidence: str) -> None:
     live, running = app.live, app.running()
     with app.load(RATE, audit=False) as load:
         play = app.deploy(tag, app_release_bake_seconds=10).failed_with("BAKE_FAILED")
         app.settle()
-    for text in (*evidence, f"Serving now: {live}"):
-        assert text in play.unfolded, play.output
+    assert re.search(evidence, play.unfolded) and f"Serving now: {live}" in play.unfolded, play.output
     assert (app.live, app.running(), app.journal["phase"]) == (live, running, "REVERTED")
     assert_failures_belong_to_the_bad_release(load.report, live, life_seconds)
     app.assert_tidy()
