@@ -1,5 +1,6 @@
 """What an earlier version of the collection wrote on a host is read as before, and nothing of it has to be made again."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -19,9 +20,13 @@ class Earlier(App):
     def play(self, playbook: str, *arguments: str, **variables: object) -> Play:
         tree = paths.STATE / "earlier" / EARLIER / "ansible_collections" / "fairlead" / "fastapi"
         if not tree.exists():
-            tree.mkdir(parents=True)
+            # Renamed when it is whole: one that was interrupted is not taken for the collection.
+            fresh = tree.with_name("fastapi.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
             archive = subprocess.run(["git", "archive", EARLIER], cwd=paths.REPOSITORY, stdout=subprocess.PIPE, check=True)
-            subprocess.run(["tar", "--extract", "--directory", str(tree)], input=archive.stdout, check=True)
+            subprocess.run(["tar", "--extract", "--directory", str(fresh)], input=archive.stdout, check=True)
+            fresh.rename(tree)
         command, environment = self.invocation(playbook, *arguments, **variables)
         found = {**environment, "ANSIBLE_COLLECTIONS_PATH": str(tree.parents[2]), "ANSIBLE_CONFIG": str(tree / "ansible.cfg")}
         done = subprocess.run(command, cwd=tree, env=found, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
