@@ -46,6 +46,7 @@ from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import 
     cause,
     code,
     debug_text,
+    name_of,
     outcome,
     problem,
     seconds,
@@ -112,7 +113,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     # Results
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        (run := self._run(host.get_name())).items = []
+        run = self._run(host.get_name())
+        run.items = []
         if stage := "" if run.unchanged else stage_of(task):
             self._screen.line(host.get_name(), stage, "…", C.COLOR_SKIP)
 
@@ -131,7 +133,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         elif short(result.task.action) not in QUIET:
             run.ok, run.changed = run.ok + (not body.get("changed")), run.changed + bool(body.get("changed"))
             if body.get("changed"):
-                self._screen.line(self.host_label(result), "changed", self._name(result.task), C.COLOR_CHANGED)
+                self._screen.line(self.host_label(result), "changed", name_of(result.task), C.COLOR_CHANGED)
         self._results(result, "ok")
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -139,10 +141,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         body, host = result.result, self.host_label(result)
         lines = [*run.items] or problem(body, cause(getattr(result, "exception", None)))
         if ignore_errors:
-            self._screen.line(host, "ignored", f"{self._name(result.task)}: {lines[0]}", C.COLOR_SKIP)
+            self._screen.line(host, "ignored", f"{name_of(result.task)}: {lines[0]}", C.COLOR_SKIP)
         else:
             run.failed_in_stage = bool(stage)
-            run.failure = code(body) or f"in {stage or self._name(result.task)}"
+            run.failure = code(body) or f"in {stage or name_of(result.task)}"
             if body.get("serving"):
                 run.failure += f", serving {body['serving'].split(' (')[0]}"
             if steps(body):
@@ -150,12 +152,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
                 self._screen.line(host, stage, work(body), C.COLOR_ERROR)
             if not code(body) and (path := result.task.get_path()):
                 lines.append(f"task: {path}")
-            self._block(host, "FAILED", stage or self._name(result.task), lines, C.COLOR_ERROR)
+            self._block(host, "FAILED", stage or name_of(result.task), lines, C.COLOR_ERROR)
         self._results(result, "failed")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         run, dummy = self._take(result)
-        host, name = self.host_label(result), stage_of(result.task) or self._name(result.task)
+        host, name = self.host_label(result), stage_of(result.task) or name_of(result.task)
         if result.task.ignore_unreachable:
             self._screen.line(host, "ignored", f"{name}: unreachable", C.COLOR_SKIP)
             return
@@ -187,14 +189,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_runner_retry(self, result: Any) -> None:
         if self._run_is_verbose(result):
             left = result.result["retries"] - result.result["attempts"]
-            self._screen.line(self.host_label(result), "again", f"{self._name(result.task)}: {left} tries left", C.COLOR_DEBUG)
+            self._screen.line(self.host_label(result), "again", f"{name_of(result.task)}: {left} tries left", C.COLOR_DEBUG)
 
     def v2_on_file_diff(self, result: Any) -> None:
         items = result.result.get("results") if result.task.loop else None
         for body in items if isinstance(items, list) else [result.result]:
             difference = self._get_diff(printable_in(body["diff"])) if body.get("diff") and body.get("changed") else ""
             if difference:
-                self._screen.line(self.host_label(result), "diff", stage_of(result.task) or self._name(result.task), C.COLOR_CHANGED)
+                self._screen.line(self.host_label(result), "diff", stage_of(result.task) or name_of(result.task), C.COLOR_CHANGED)
                 self._display.display(difference)  # with colours of Ansible's own
 
     # How it is shown
@@ -211,9 +213,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def _check(self) -> bool:
         return bool(context.CLIARGS.get("check"))
-
-    def _name(self, task: Any) -> str:
-        return str(task.get_name(include_role_fqcn=False)).strip()
 
     def _block(self, host: str, label: str, name: str, lines: list[str], colour: str) -> None:
         self._screen.block(host, label, name, lines, colour, stderr=bool(self.get_option("display_failed_stderr")))
@@ -239,7 +238,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         if self._run_is_verbose(result):
             shown = ("censored",) if "censored" in result.result else result.result.keys() - {"invocation", "results"}
             body = {key: result.result[key] for key in shown}
-            said = f"{word}: {self._name(result.task)} => {self._dump_results(body)}"
+            said = f"{word}: {name_of(result.task)} => {self._dump_results(body)}"
             self._screen.text(self.host_label(result), said, C.COLOR_VERBOSE)
 
     def _count(self) -> None:

@@ -181,6 +181,11 @@ def short(action: str) -> str:
     return action.rpartition(".")[2]
 
 
+def name_of(task: Any) -> str:
+    """Return the name of a task without the collection's."""
+    return str(task.get_name(include_role_fqcn=False)).strip()
+
+
 def stage_of(task: Any) -> str:
     """Return the stage of a release that a task is; empty for any other task."""
     collection, dummy, name = task.action.rpartition(".")

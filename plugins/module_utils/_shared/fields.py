@@ -12,6 +12,6 @@ def known_fields(record: type, told: Mapping[str, Any]) -> Dict[str, Any]:
     """Return what a dataclass has a field for; a newer version may have written more.
 
     Raises:
-        AttributeError, TypeError: `told` is no mapping.
+        TypeError: `told` is no mapping.
     """
     return {one.name: told[one.name] for one in fields(record) if one.name in told}

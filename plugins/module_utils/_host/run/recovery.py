@@ -75,7 +75,7 @@ def _damage(journal: Journal, ledger: Ledger) -> List[str]:
     return [f"STATE_REBUILT: {damage}; it was rebuilt from what is on the host, and kept as *.corrupt-<n>" for damage in damages]
 
 
-# Each act on the host is told how the one before it left the host. It returns None where there was nothing to do.
+# Each act gets the host as the act before it left it, and returns None when there was nothing to do.
 
 
 def _repair_route(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional[List[str]]:
