@@ -25,7 +25,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import 
     unchanged,
     way_back,
 )
-from ansible_collections.fairlead.fastapi.plugins.modules import (
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages import (
     release_downgrade,
     release_migrate,
     release_prepare,

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
@@ -301,4 +300,4 @@ class Host:
             "strict": False,
             "migrations": [],
         }
-        return Stage(SimpleNamespace(params={**content, **login, **own, **params}, check_mode=check_mode))
+        return Stage({**content, **login, **own, **params}, check_mode)

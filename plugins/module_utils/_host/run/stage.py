@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the modules of all stages share: options, lock and journal, the shape of results and failures."""
+"""What all stages share: lock and journal, the shape of results and failures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
@@ -30,44 +29,27 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
     printable_in,
     redact,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import LEASE_SECONDS
 
 Result = Dict[str, Any]
 
-# Between two stages only the controller works; this covers a slow one and bounds the wait after a dead one.
-LEASE_SECONDS = 15
 NICE = 5
-
-APP_OPTION: Dict[str, Any] = {"app": {"type": "str", "required": True}}
-STAGE_OPTIONS: Dict[str, Any] = {
-    **APP_OPTION,
-    "run": {"type": "str", "required": True},
-    "owner": {"type": "str", "required": True},
-    "lease_seconds": {"type": "float", "default": LEASE_SECONDS},
-    "lock_wait": {"type": "float", "default": 0.0},
-}
-RELEASE_OPTION: Dict[str, Any] = {"release": {"type": "str", "required": True}}
-BEGIN_OPTIONS: Dict[str, Any] = {
-    **STAGE_OPTIONS,
-    "registry_username": {"type": "str", "default": ""},
-    "registry_password": {"type": "str", "default": "", "no_log": True},
-    "controller_clock": {"type": "float"},
-    "settings": {"type": "dict", "required": True},
-}
 
 
 class Stage:
     """One run of a stage on one host.
 
     Args:
-        module: its options tell the app, the run and the owner.
+        params: its options, checked by the controller: shared/stage_options.py.
+        check_mode: whether it may only look.
     """
 
-    def __init__(self, module: AnsibleModule) -> None:
-        p = module.params
-        self.params: Dict[str, Any] = p
+    def __init__(self, params: Dict[str, Any], check_mode: bool) -> None:
+        p = params
+        self.params = p
         # Of the release to come; only the stages that begin a run are given them.
         self.settings: Settings = p.get("settings")
-        self.check_mode: bool = module.check_mode
+        self.check_mode = check_mode
         self.paths = AppPaths(p["app"])
         self.steps = Steps()
         lease, wait = p.get("lease_seconds", LEASE_SECONDS), p.get("lock_wait", 0.0)
@@ -191,23 +173,19 @@ def failure(error: ReleaseError, stage: Stage) -> Result:
     }
 
 
-def main(work: Callable[[Stage], Result], options: Dict[str, Any]) -> None:
-    """Run a stage as an Ansible module."""
-    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+def perform(work: Callable[[Stage], Result], params: Dict[str, Any], check_mode: bool) -> Result:
+    """Run a stage and return its result, as Ansible knows results of modules."""
     # Users of the live release go first where the host is short of CPU; containers are not affected, only our own work.
     os.nice(NICE)
-    stage = Stage(module)
+    stage = Stage(params, check_mode)
     try:
         result = work(stage)
     except ReleaseError as error:
-        _warn(module, stage)
-        module.fail_json(**printable_in(failure(error, stage)))
-    _warn(module, stage)
-    result["steps"] = stage.steps.done
+        return {**printable_in(failure(error, stage)), "failed": True, "warnings": _warnings(stage)}
+    result.update(steps=stage.steps.done, warnings=_warnings(stage))
     # The SQL of a plan is judged on the controller, where another character may be another statement.
-    module.exit_json(**{key: value if key == "plan" else printable_in(value) for key, value in result.items()})
+    return {key: value if key == "plan" else printable_in(value) for key, value in result.items()}
 
 
-def _warn(module: AnsibleModule, stage: Stage) -> None:
-    for warning in stage.warnings:
-        module.warn(presentable(stage.redact(warning)))
+def _warnings(stage: Stage) -> List[str]:
+    return [presentable(stage.redact(warning)) for warning in stage.warnings]

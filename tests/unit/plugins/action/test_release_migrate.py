@@ -1,4 +1,4 @@
-"""Before the module runs on a host, the plan's migrations are judged on the controller."""
+"""Before the stage runs on a host, the plan's migrations are judged on the controller."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.fairlead.fastapi.plugins.action.host_program import ActionModule as HostProgram
 from ansible_collections.fairlead.fastapi.plugins.action.release_migrate import ActionModule
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk, statements
 
@@ -15,25 +16,25 @@ PLAN = {"tool": "alembic", "pending": [DROP]}
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the module was called with."""
+    """What the program was called with."""
     calls: list[dict[str, Any]] = []
 
-    def execute(self: ActionModule, module_args: dict[str, Any], task_vars: object) -> dict[str, Any]:
-        calls.append(module_args)
-        return {"failed": True, "msg": "CONTRACT_BLOCKED: why"} if module_args.get("app") == "blocked" else {"changed": True}
+    def stage(self: HostProgram, name: str, arguments: dict[str, Any], task_vars: object) -> dict[str, Any]:
+        calls.append(arguments)
+        return {"failed": True, "msg": "CONTRACT_BLOCKED: why"} if arguments.get("app") == "blocked" else {"changed": True}
 
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
-    monkeypatch.setattr(ActionModule, "_execute_module", execute)
+    monkeypatch.setattr(HostProgram, "stage", stage)
     return calls
 
 
 def run(diff: bool = False, **arguments: Any) -> dict[str, Any]:
     action = ActionModule.__new__(ActionModule)
-    action._task = SimpleNamespace(args=arguments, diff=diff)
+    action._task = SimpleNamespace(action="fairlead.fastapi.release_migrate", args=arguments, diff=diff)
     return action.run(None, {})
 
 
-def test_the_module_gets_classes_and_findings(sent: list[dict[str, Any]]) -> None:
+def test_the_stage_gets_classes_and_findings(sent: list[dict[str, Any]]) -> None:
     run(app="shop", plan=PLAN, lint=True)
     ((migration,), others) = sent[0]["plan"].pop("pending"), sent[0]
     assert (migration["class"], migration["findings"][0]["rule"]) == ("contract", "ban-drop-column")

@@ -13,7 +13,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.sna
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import handover
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import PHASES, STOPPING
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.recovery import recover
-from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_rollout import run as rollout
 from fakes import BUSY, fails, good, service
 from fakes_host import SETTINGS, Host, settings_with
 from fakes_proc import EDGE, Proc

@@ -3,8 +3,10 @@
 import json
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, drill, lookup, offsite, outcomes, program
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, drill, lookup, offsite, outcomes
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import scheduled as backups
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.program import main as program
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from fakes_backup import DATABASE, day, made, manifest
 
@@ -25,7 +27,7 @@ def scheduled(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> AppPaths:
 
 def test_a_scheduled_backup_is_kept_few_and_copied(scheduled: AppPaths) -> None:
     made(scheduled, day(1))
-    told = program.back_up(scheduled)
+    told = backups.back_up(scheduled)
     assert (told["ok"], told["id"], told["removed"], told["offsite"]) == (True, day(9), [day(1)], "/repo")
     assert outcomes.outcomes(scheduled)["offsite"]["backup"] == day(9)
 
@@ -36,12 +38,12 @@ def test_a_copy_that_fails_does_not_keep_old_backups(scheduled: AppPaths, monkey
 
     monkeypatch.setattr(offsite.Offsite, "copy", copy)
     made(scheduled, day(1))
-    told = program.back_up(scheduled)
+    told = backups.back_up(scheduled)
     assert (told["ok"], told["removed"], told["offsite"]) == (False, [day(1)], None)
     assert told["failures"][0]["details"] == ["Fatal: ******** is wrong", "and ********"]
     assert "OFFSITE_FAILED" in (outcomes.problem(scheduled) or "")
     outcomes.settings_file(scheduled).write_text('{"keep": 1, "oldest_hours": 50, "restic": null}')
-    assert program.back_up(scheduled)["ok"]
+    assert backups.back_up(scheduled)["ok"]
     assert "OFFSITE_FAILED" not in (outcomes.problem(scheduled) or "")
 
 
@@ -54,13 +56,13 @@ def test_a_drill_by_the_timer(scheduled: AppPaths, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(drill, "prove", prove)
     monkeypatch.setattr(program, "AppPaths", lambda _: scheduled)
     broken = True
-    assert program.main(["--app", "shop", "--drill"]) == 0, "before the first backup there is nothing to prove"
+    assert program.main(["drill", "--app", "shop"]) == 0, "before the first backup there is nothing to prove"
     made(scheduled, day(1))
     capsys.readouterr()
-    assert program.main(["--app", "shop", "--drill"]) == 1
+    assert program.main(["drill", "--app", "shop"]) == 1
     assert "DRILL_FAILED" in capsys.readouterr().out
     broken = False
-    assert program.main(["--app", "shop", "--drill"]) == 0
+    assert program.main(["drill", "--app", "shop"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "app": "shop",
         "ok": True,
@@ -79,6 +81,6 @@ def test_without_a_database_it_fails_with_a_message(
     monkeypatch.setattr(lookup, "find_database", lambda _: None)
     monkeypatch.setattr(program, "AppPaths", lambda _: scheduled)
     scheduled.backups.mkdir()
-    assert program.main(["--app", "shop"]) == 1
+    assert program.main(["backup", "--app", "shop"]) == 1
     assert "DB_UNREACHABLE" in capsys.readouterr().out
     assert "DB_UNREACHABLE" in (outcomes.problem(scheduled) or "")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import CommandTimeout, Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_migrate import run as migrate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Finding, Migration
-from ansible_collections.fairlead.fastapi.plugins.modules.release_migrate import migrate
 from fakes import BUSY, fails, good
 from fakes_database import BACKUP, NEWER, migration
 from fakes_host import SECRET, Host, settings_with

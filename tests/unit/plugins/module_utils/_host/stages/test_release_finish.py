@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from ansible_collections.fairlead.fastapi.plugins.modules.release_finish import finish
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_finish import run as finish
 from fakes import IMAGE, digest_of, fails, service
 from fakes_host import Host, settings_with
 from fakes_proc import EDGE, Proc

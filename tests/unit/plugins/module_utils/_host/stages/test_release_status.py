@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import MEGABYTE
-from ansible_collections.fairlead.fastapi.plugins.modules.release_status import status
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_status import run as status
 from fakes import BUSY, container, fails, good
 from fakes_host import Host, settings_with
 from fakes_proc import Proc

@@ -9,8 +9,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.database_restore import run as restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.modules.database_restore import restore
 from fakes import BUSY, fails, good
 from fakes_backup import copied, manifest
 from fakes_host import Host

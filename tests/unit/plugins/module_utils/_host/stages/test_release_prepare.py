@@ -10,8 +10,8 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import preflight
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_prepare import run as prepare
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.modules.release_prepare import prepare
 from fakes import IMAGE, FakeRegistry, digest_of, fails, good
 from fakes_database import NEWER, migration
 from fakes_host import SECRET, Host, bundle, settings_with

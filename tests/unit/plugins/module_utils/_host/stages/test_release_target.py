@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import scram
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_target import run as choose
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
-from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
 from fakes import IMAGE, digest_of, fails, good
 from fakes_database import BACKUP, migration
 from fakes_host import Host, settings_with

@@ -1,16 +1,13 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the timers of scheduled backups and of restore drills start.
+"""What the timers of scheduled backups and of restore drills start, and what is told of it.
 
-It prints one line of JSON. Its exit code is not 0 when the backup, its verification, the removal of old ones, or the copy off the host
-failed, or when the newest backup could not be restored.
+``ok`` is false when the backup, its verification, the removal of old ones, or the copy off the host failed, or when the newest backup
+could not be restored.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from typing import Any, Callable, Dict, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import (
@@ -96,18 +93,3 @@ def _copy(paths: AppPaths, identifier: str) -> Optional[str]:
         raise
     outcomes.record(paths, "offsite", backup=identifier)
     return offsite.shown
-
-
-def main(arguments: Optional[List[str]] = None) -> int:
-    """Run as a program; return the exit code."""
-    parser = argparse.ArgumentParser(description="Back an app up, or prove its newest backup, as timers do.")
-    parser.add_argument("--app", required=True, help="the app's name")
-    parser.add_argument("--drill", action="store_true", help="prove the newest backup instead")
-    wanted = parser.parse_args(arguments)
-    told = (prove if wanted.drill else back_up)(AppPaths(wanted.app))
-    print(json.dumps(told, sort_keys=True))  # pylint: disable=ansible-bad-function
-    return 0 if told["ok"] else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())  # pylint: disable=ansible-bad-function

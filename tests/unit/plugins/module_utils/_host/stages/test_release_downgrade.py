@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_downgrade import run as downgrade
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import MASK, ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.modules.release_downgrade import downgrade
 from fakes import fails
 from fakes_database import BACKUP, migration
 from fakes_host import SECRET, Host

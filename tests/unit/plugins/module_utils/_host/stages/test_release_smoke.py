@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
-from ansible_collections.fairlead.fastapi.plugins.modules.release_smoke import smoke
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_smoke import run as smoke
 from fakes import fails, good
 from fakes_host import Host, settings_with
 

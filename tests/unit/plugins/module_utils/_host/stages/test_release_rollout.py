@@ -12,9 +12,9 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import ledger as _ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Schema
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages import release_rollout
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_rollout import run as rollout
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
-from ansible_collections.fairlead.fastapi.plugins.modules import release_rollout
-from ansible_collections.fairlead.fastapi.plugins.modules.release_rollout import rollout
 from fakes import BUSY, fails, good, service
 from fakes_database import migration
 from fakes_host import Host

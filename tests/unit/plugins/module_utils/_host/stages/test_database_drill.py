@@ -8,9 +8,9 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, lookup, outcomes, restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest, Table
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.database_backup import run as back_up
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.database_drill import run as drill
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-from ansible_collections.fairlead.fastapi.plugins.modules.database_backup import back_up
-from ansible_collections.fairlead.fastapi.plugins.modules.database_drill import drill
 from fakes import fails
 from fakes_backup import manifest
 from fakes_host import Host

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Stage
-from ansible_collections.fairlead.fastapi.plugins.modules.release_prepare import prepare
-from ansible_collections.fairlead.fastapi.plugins.modules.release_status import status
-from ansible_collections.fairlead.fastapi.plugins.modules.release_target import choose
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_prepare import run as prepare
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_status import run as status
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_target import run as choose
 from fakes import good
 from fakes_host import Host
 

@@ -1,0 +1,108 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs stages by the program on the host, and brings the program there where it is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import STAGES
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils._host_program import program, version
+
+MODULE = "fairlead.fastapi.host_program"
+DIRECTORY = "/usr/local/lib/fairlead"
+# How the command says that the host has another version only, and that it was never provisioned for the app.
+MISSING, NOT_PROVISIONED = 91, 92
+
+Result = dict[str, Any]
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """Of the module host_program, and of all stages: see meta/runtime.yml."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        name = self._task.action.rpartition(".")[2]
+        if name in STAGES:
+            return {**result, **self.stage(name, self._task.args, task_vars)}
+        given = {**self._task.args, "name": program().name, "version": version()}
+        told = self._execute_module(MODULE, given, task_vars)
+        if told.get("changed") and not self._task.check_mode:
+            told = self._execute_module(MODULE, {**given, "archive": _archive()}, task_vars)
+        return {**result, **told}
+
+    def stage(self, name: str, arguments: Mapping[str, Any], task_vars: dict[str, Any] | None) -> Result:
+        """Run a stage on the host and return its result.
+
+        Raises:
+            AnsibleActionFail: the options are wrong, or the program ended without an answer.
+        """
+        checked = ArgumentSpecValidator(STAGES[name]).validate(dict(arguments))
+        if checked.error_messages:
+            raise AnsibleActionFail(f"{name}: {'; '.join(checked.error_messages)}")
+        wanted = {"stage": name, "params": checked.validated_parameters, "check": bool(self._task.check_mode)}
+        document = json.dumps(wanted, default=str)
+        done = self._call(self._found(str(checked.validated_parameters["app"])), document)
+        if done["rc"] in (MISSING, NOT_PROVISIONED):
+            done = self._brought(done["rc"] == NOT_PROVISIONED, document, task_vars)
+        result: Result = remove_values(_answer(name, done), checked._no_log_values)  # as AnsibleModule does
+        return result
+
+    def _brought(self, strange: bool, document: str, task_vars: dict[str, Any] | None) -> Result:
+        """Bring the program, for good or, where nothing may change, for this once, and run it."""
+        temporary = strange or bool(self._task.check_mode)
+        given = {"name": program().name, "version": version(), "archive": _archive(), "temporary": temporary}
+        told = self._execute_module(MODULE, given, task_vars)
+        if told.get("failed"):
+            raise AnsibleActionFail("the program could not be brought to the host", result=told)
+        run = self._run(shlex.quote(told["path"]))
+        removed = f'{run}; code=$?; rm -rf "$(dirname {shlex.quote(told["path"])})"; exit "$code"'
+        return self._call(removed if temporary else run, document)
+
+    def _found(self, app: str) -> str:
+        """Return the command that runs a stage, or says why it cannot."""
+        path, home = f"{DIRECTORY}/{program().name}/fairlead", shlex.quote(f"/opt/fairlead/{app}")
+        return f"if [ -x {path} ]; then {self._run(path)}; elif [ -d {home} ]; then exit {MISSING}; else exit {NOT_PROVISIONED}; fi"
+
+    def _run(self, path: str) -> str:
+        return f"{self._compute_environment_string()} {path} stage".strip()
+
+    def _call(self, command: str, document: str) -> Result:
+        """Run a command that reads the document; by a file, where the connection takes no standard input for commands."""
+        if self._is_pipelining_enabled("new"):
+            called: Result = self._low_level_execute_command(command, in_data=document.encode())
+            return called
+        directory = self._make_tmp_path()
+        path = self._connection._shell.join_path(directory, "stage.json")  # as action plugins do
+        self._transfer_data(path, document)
+        self._fixup_perms2((directory, path), execute=False)
+        called = self._low_level_execute_command(f"{{ {command}; }} <{shlex.quote(path)}")
+        return called
+
+
+def _archive() -> str:
+    return base64.b64encode(program().archive()).decode()
+
+
+def _answer(name: str, done: Result) -> Result:
+    """Return what the program answered: its last line."""
+    lines = str(done["stdout"]).strip().splitlines()
+    try:
+        answer = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        said = str(done["stderr"]).strip()
+        last = said.splitlines()[-1] if said else f"exit code {done['rc']}"
+        raise AnsibleActionFail(f"{name} ended without an answer: {last}", result={"module_stderr": said, "rc": done["rc"]}) from None
+    return dict(answer)

@@ -1,0 +1,73 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The program on a host: what the controller has it do, and what timers start."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Result, perform
+
+STAGES = "ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages"
+
+
+def run_stage(document: str) -> Result:
+    """Run the stage that a document of the controller asks for, and return its result.
+
+    Args:
+        document: JSON: ``stage``, its name; ``params``, its checked options; ``check``, whether it may only look.
+    """
+    wanted = json.loads(document)
+    return perform(import_module(f"{STAGES}.{wanted['stage']}").run, wanted["params"], wanted["check"])
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run as a program; print one line of JSON and return the exit code."""
+    parser = argparse.ArgumentParser(prog="fairlead", description="Run a stage for the controller, or what timers start.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("stage", help="run the stage that standard input asks for")
+    for name, said in (("backup", "back an app up, as scheduled"), ("drill", "prove an app's newest backup")):
+        commands.add_parser(name, help=said).add_argument("--app", required=True, help="the app's name")
+    wanted = parser.parse_args(arguments)
+    with in_use(Path(sys.path[0])):
+        told = _told(wanted)
+    _answer(json.dumps(told, sort_keys=True))
+    return 0 if told.get("ok", True) else 1
+
+
+def _told(wanted: argparse.Namespace) -> Dict[str, Any]:
+    if wanted.command == "stage":
+        return run_stage(sys.stdin.buffer.read().decode("utf-8"))
+    from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import scheduled  # stages do without
+
+    return {"backup": scheduled.back_up, "drill": scheduled.prove}[wanted.command](AppPaths(wanted.app))
+
+
+@contextlib.contextmanager
+def in_use(directory: Path) -> Iterator[None]:
+    """Keep this version on the host while it runs: the installation of others only removes what nobody holds a lock on."""
+    if not directory.is_dir():  # an archive, for one run
+        yield
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _answer(line: str) -> None:
+    # Whoever asked may be gone; what was done is on record.
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()

@@ -1,0 +1,76 @@
+# Copyright (c) Fairlead contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The options of each stage, as Ansible's argument specs have them.
+
+The controller checks them, and the program on the host is given the result. The modules of the same names document them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+# Between two stages only the controller works; this covers a slow one and bounds the wait after a dead one.
+LEASE_SECONDS = 15
+
+Options = Dict[str, Any]
+
+_APP: Options = {"app": {"type": "str", "required": True}}
+_RUN: Options = {
+    **_APP,
+    "run": {"type": "str", "required": True},
+    "owner": {"type": "str", "required": True},
+    "lease_seconds": {"type": "float", "default": LEASE_SECONDS},
+    "lock_wait": {"type": "float", "default": 0.0},
+}
+_BEGIN: Options = {
+    **_RUN,
+    "registry_username": {"type": "str", "default": ""},
+    "registry_password": {"type": "str", "default": "", "no_log": True},
+    "controller_clock": {"type": "float"},
+    "settings": {"type": "dict", "required": True},
+}
+_RELEASE: Options = {"release": {"type": "str", "required": True}}
+
+STAGES: Dict[str, Options] = {
+    "release_prepare": {
+        **_BEGIN,
+        "image": {"type": "str", "required": True},
+        "tag": {"type": "str", "required": True},
+        "compose": {"type": "str", "required": True},
+        "environment": {"type": "dict", "default": {}},
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "secrets_as": {"type": "str", "choices": ["file", "environment"], "default": "file"},
+        "migrate_environment": {"type": "dict", "default": {}},
+        "migrate_secrets": {"type": "dict", "default": {}, "no_log": True},
+    },
+    "release_migrate": {
+        **_RUN,
+        **_RELEASE,
+        "plan": {"type": "dict", "required": True},
+        "lint": {"type": "bool", "default": True},
+        "allow_contract": {"type": "bool", "default": False},
+    },
+    "release_rollout": {**_RUN, **_RELEASE, "migrations": {"type": "list", "elements": "dict", "default": []}},
+    "release_finish": {**_RUN, **_RELEASE},
+    "release_target": {
+        **_BEGIN,
+        "release": {"type": "str", "default": ""},
+        "schema": {"type": "str", "choices": ["", "downgrade", "keep"], "default": ""},
+    },
+    "release_downgrade": {**_RUN, **_RELEASE, "downgrade": {"type": "dict", "required": True}},
+    "release_smoke": {**_APP, "authority": {"type": "path"}},
+    "release_status": {**_APP, "strict": {"type": "bool", "default": False}},
+    "database_backup": _RUN,
+    "database_drill": {**_RUN, "backup": {"type": "str", "default": ""}},
+    "database_restore": {**_RUN, **{name: {"type": "str", "default": ""} for name in ("backup", "installation", "into")}},
+    "database_upgrade": {
+        **_RUN,
+        "step": {"type": "str", "choices": ["copy", "finish", "revert"], "required": True},
+        "image": {"type": "str", "required": True},
+        "migrator": {"type": "str", "required": True},
+        "migrator_password": {"type": "str", "required": True, "no_log": True},
+        "user": {"type": "str", "required": True},
+        "user_password": {"type": "str", "required": True, "no_log": True},
+        "settings": {"type": "dict", "required": True},
+    },
+}
