@@ -25,7 +25,7 @@ MISSING, NOT_PROVISIONED = 91, 92
 Result = dict[str, Any]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+class ActionModule(ActionBase):
     """Of the module host_program, and of all stages: see meta/runtime.yml."""
 
     TRANSFERS_FILES = False

@@ -33,6 +33,7 @@ author:
   - Fairlead contributors (@fairlead)
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants as C
@@ -55,6 +56,7 @@ from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import 
     steps,
     table,
     text,
+    told_stages,
     work,
 )
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._screen import Screen
@@ -115,17 +117,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         run = self._run(host.get_name())
         run.items = []
-        if stage := "" if run.unchanged else stage_of(task):
+        if stage := "" if run.over else stage_of(task):
             self._screen.line(host.get_name(), stage, "…", C.COLOR_SKIP)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         run, stage = self._take(result)
         body = result.result
         if stage:
-            run.stage_done(stage, body)
-            done = work(body) or ("would run" if result.task.check_mode and body.get("changed") else "")
-            if done:
-                self._screen.line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)
+            self._stages_done(result, told_stages(stage, body))
         elif short(result.task.action) == "debug":
             if not result.task.loop:  # else each item was shown
                 self._debug(result)
@@ -143,6 +142,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         if ignore_errors:
             self._screen.line(host, "ignored", f"{name_of(result.task)}: {lines[0]}", C.COLOR_SKIP)
         else:
+            *done, (stage, body) = told_stages(stage, body)
+            self._stages_done(result, done)
             run.failed_in_stage = bool(stage)
             run.failure = code(body) or f"in {stage or name_of(result.task)}"
             if body.get("serving"):
@@ -166,7 +167,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         run, stage = self._take(result)
-        if stage and not run.unchanged:
+        if stage and not run.over:
             # Its beginning was shown.
             self._screen.line(self.host_label(result), stage, "skipped", C.COLOR_SKIP)
         self._results(result, "skipped")
@@ -206,6 +207,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         self._tell_warnings(result)
         self._clean_results(result.result, result.task.action)
         return run, stage_of(result.task)
+
+    def _stages_done(self, result: Any, stages: list[tuple[str, Mapping[str, Any]]]) -> None:
+        """Show stages that succeeded, each on a line."""
+        for stage, body in stages:
+            self._run(result.host.get_name()).stage_done(stage, body)
+            done = work(body) or ("would run" if result.task.check_mode and body.get("changed") else "")
+            if done:
+                self._screen.line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)
 
     def _run(self, host: str) -> HostRun:
         self._screen.width = max(self._screen.width, len(host))

@@ -66,6 +66,13 @@ options:
     description: How the release is probed, migrated, watched and stopped, and what the host must have for it.
     type: dict
     required: true
+  go_on:
+    description:
+      - Whether to put the release into service and finish the run in the same call, where there is nothing to decide in between - no
+        migration is due, and the release is not live already. For a release on a single host.
+      - What the other stages did is in RV(ignore:then).
+    type: bool
+    default: false
 """
 
     RELEASE = r"""

@@ -44,6 +44,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+then:
+  description: The results of the stages that followed in the same call, in order, each with its name in C(stage).
+  returned: when O(go_on) is true and there was nothing to decide in between
+  type: list
+  elements: dict
 release:
   description: The release to go back to.
   returned: success

@@ -49,6 +49,11 @@ class HostRun:
     ok: int = 0  # plain tasks of the present play
     changed: int = 0
 
+    @property
+    def over(self) -> bool:
+        """Whether no stage is to come any more."""
+        return self.unchanged or "finish" in dict(self.stages)
+
     def stage_done(self, stage: str, result: Mapping[str, Any]) -> None:
         """Take in what a stage that succeeded says of the host."""
         self.stages.append((stage, seconds(result)))
@@ -68,6 +73,12 @@ class HostRun:
 def title(release: Any) -> str:
     """Return a release as people name it: its id and tag."""
     return f"{release['id']} ({release['tag']})" if isinstance(release, Mapping) and {"id", "tag"} <= release.keys() else ""
+
+
+def told_stages(stage: str, result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the stages that one call ran, in order, each with its result."""
+    then = [(short_stage(following["stage"]), following) for following in result.get("then") or ()]
+    return [(stage, result), *then]
 
 
 def steps(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -189,7 +200,12 @@ def name_of(task: Any) -> str:
 def stage_of(task: Any) -> str:
     """Return the stage of a release that a task is; empty for any other task."""
     collection, dummy, name = task.action.rpartition(".")
-    return str(name).removeprefix("release_") if collection in ("", "fairlead.fastapi") and name.startswith("release_") else ""
+    return short_stage(str(name)) if collection in ("", "fairlead.fastapi") and name.startswith("release_") else ""
+
+
+def short_stage(name: str) -> str:
+    """Return a stage as it is shown."""
+    return name.removeprefix("release_")
 
 
 def debug_text(body: Mapping[str, Any]) -> str:

@@ -61,10 +61,10 @@ def found(spellings: list[str], text: str) -> list[int]:
     return [number for number, spelling in enumerate(spellings) if spelling in text]
 
 
-@pytest.mark.parametrize("tag", ["v2", "bad_migration", "never_ready"])
-def test_not_in_output_or_process_lists_of_a_deploy(app: App, spellings: list[str], tag: str) -> None:
+@pytest.mark.parametrize(("tag", "limits"), [("v2", {}), ("bad_migration", {}), ("never_ready", {"app_release_ready_seconds": 5})])
+def test_not_in_output_or_process_lists_of_a_deploy(app: App, spellings: list[str], tag: str, limits: dict[str, int]) -> None:
     with process_lists() as seen:
-        play = app.deploy(tag, "-vvv", "--diff", app_release_ready_seconds=5)
+        play = app.deploy(tag, "-vvv", "--diff", **limits)
     assert (play.code == 0) == (tag == "v2")
     assert found(spellings, play.output) == []
     assert any("docker" in line for line in seen), "nothing of the deploy was sampled"

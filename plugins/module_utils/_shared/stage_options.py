@@ -28,6 +28,7 @@ _BEGIN: Options = {
     "registry_password": {"type": "str", "default": "", "no_log": True},
     "controller_clock": {"type": "float"},
     "settings": {"type": "dict", "required": True},
+    "go_on": {"type": "bool", "default": False},
 }
 _RELEASE: Options = {"release": {"type": "str", "required": True}}
 

@@ -17,6 +17,8 @@ from typing import Any, Dict, Iterator, List, Optional
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Result, perform
 
+# What follows in one call, where one host is released.
+AFTER = dict.fromkeys(("release_prepare", "release_target"), ("release_rollout", "release_finish"))
 STAGES = "ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages"
 
 
@@ -27,7 +29,30 @@ def run_stage(document: str) -> Result:
         document: JSON: ``stage``, its name; ``params``, its checked options; ``check``, whether it may only look.
     """
     wanted = json.loads(document)
-    return perform(import_module(f"{STAGES}.{wanted['stage']}").run, wanted["params"], wanted["check"])
+    stage, params, check = wanted["stage"], wanted["params"], wanted["check"]
+    result = _perform(stage, params, check)
+    if not params.get("go_on") or not may_go_on(result):
+        return result
+    params = {**params, "lock_wait": 0.0, "release": result["release"]["id"], "migrations": []}
+    result["then"] = []
+    for following in AFTER[stage]:
+        done = _perform(following, params, check)
+        result["warnings"] += done.pop("warnings")
+        result["then"].append({"stage": following, **done})
+        if done.get("failed"):
+            return {**result, **{key: done[key] for key in ("failed", "msg", "code", "serving")}}
+    return result
+
+
+def may_go_on(result: Result) -> bool:
+    """Tell whether the controller has nothing to decide after the stage that began a run."""
+    if result.get("failed") or result.get("unchanged"):
+        return False
+    return not result.get("plan", {}).get("due") and result.get("downgrade") is None
+
+
+def _perform(stage: str, params: Dict[str, Any], check: bool) -> Result:
+    return perform(import_module(f"{STAGES}.{stage}").run, params, check)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

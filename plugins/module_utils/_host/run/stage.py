@@ -48,7 +48,7 @@ class Stage:
         p = params
         self.params = p
         # Of the release to come; only the stages that begin a run are given them.
-        self.settings: Settings = p.get("settings")
+        self.settings: Settings = p.get("settings", {})
         self.check_mode = check_mode
         self.paths = AppPaths(p["app"])
         self.steps = Steps()

@@ -14,7 +14,7 @@ from ansible_collections.fairlead.fastapi.plugins.action.host_program import MIS
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._host_program import program, version
 
 PATH = f"/usr/local/lib/fairlead/{program().name}/fairlead"
-TARGET = {"app": "shop", "run": "r", "owner": "o", "settings": {}, "registry_password": "hidden-word"}
+TARGET: dict[str, Any] = {"app": "shop", "run": "r", "owner": "o", "settings": {}, "registry_password": "hidden-word"}
 LIVE = '{"changed": false, "live": null}'
 
 

@@ -290,3 +290,45 @@ def test_output_of_an_app_reaches_the_terminal_without_control_codes(begin: Call
 def test_a_failure_is_cut_to_what_can_be_read(run: Run) -> None:
     run.task(ROLLOUT, "vps1", ("vps1", "failed", {"code": "NOT_READY", "msg": f"NOT_READY: {HOSTILE}\n" + f"{HOSTILE[:50]}\n" * 99_999}))
     assert len(run.shown.text) < 40_000
+
+
+ONE_CALL = {
+    "changed": True,
+    "release": R12,
+    "steps": steps(preflight=0.2, plan=1.0),
+    "then": [
+        {"stage": "release_rollout", "changed": True, "steps": steps(start=0.6, ready=2.0)},
+        {"stage": "release_finish", "changed": True, "release": R12, "steps": steps(drain=0.3)},
+    ],
+}
+
+
+def test_the_stages_of_one_call_are_shown_like_those_of_several(run: Run) -> None:
+    run.play("Prepare")
+    run.task(PREPARE, "vps1", ("vps1", "ok", ONE_CALL))
+    for task in (MIGRATE, ROLLOUT, FINISH):
+        run.task(task, "vps1", ("vps1", "skipped", {"changed": False}))
+    run.ends(vps1={"ok": 1, "changed": 1})
+    assert run.shown.text == golden("""
+        vps1  prepare   …
+        vps1  prepare   preflight 0.2 s · plan 1.0 s
+        vps1  rollout   start 0.6 s · ready 2.0 s
+        vps1  finish    drain 0.3 s
+
+        host  outcome           phases                                        total
+        vps1  r12 (v2) is live  prepare 1.2 s · rollout 2.6 s · finish 0.3 s  4.1 s
+    """)
+
+
+def test_the_stage_of_a_call_that_failed_is_named(run: Run) -> None:
+    failed = {"stage": "release_rollout", "failed": True, "msg": NOT_READY, "code": "NOT_READY", "serving": "r11 (v1)"}
+    rollout = {**failed, "steps": [*steps(start=0.6), {"step": "ready", "seconds": 30.0, "failed": True}]}
+    run.task(PREPARE, "vps1", ("vps1", "failed", {**ONE_CALL, **failed, "then": [rollout]}))
+    run.ends(vps1={"failures": 1})
+    said = run.shown.text.splitlines()
+    assert said[1:4] == [
+        "vps1  prepare   preflight 0.2 s · plan 1.0 s",
+        "vps1  rollout   start 0.6 s · ready 30.0 s failed",
+        "vps1  FAILED    rollout",
+    ]
+    assert said[-1].startswith("vps1  failed NOT_READY, serving r11")

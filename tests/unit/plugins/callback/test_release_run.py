@@ -58,7 +58,7 @@ BROKEN: list[dict[str, Any]] = [
     },
     {
         "name": "Reach",
-        "ansible.builtin.ping": None,
+        "ansible.builtin.raw": "true",  # sends nothing to ssh: of what had to be sent, the loss might be what is told
         "vars": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
         "when": "inventory_hostname == 'c'",
     },

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.program import main as program
@@ -17,7 +19,7 @@ ROOT = Path(__file__).parents[6]
 def asked(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
     """Standard input."""
     written = io.BytesIO()
-    monkeypatch.setattr(program.sys, "stdin", SimpleNamespace(buffer=written))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=written))
     monkeypatch.setattr(os, "nice", lambda by: 0)
     return written
 
@@ -39,6 +41,61 @@ def test_nobody_has_to_be_there_to_hear_it(asked: io.BytesIO, monkeypatch: pytes
     def write(text: str) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr(program.sys, "stdout", SimpleNamespace(write=write))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=write))
     monkeypatch.setattr(program, "run_stage", lambda document: {})
     assert program.main(["stage"]) == 0
+
+
+LIVE = {"changed": True, "release": {"id": "r7"}, "warnings": [], "steps": []}
+PREPARED: dict[str, Any] = {**LIVE, "unchanged": False, "plan": {"due": False}}
+NOT_READY = {
+    "failed": True,
+    "msg": "NOT_READY: why",
+    "code": "NOT_READY",
+    "serving": "r6 (v1)",
+    "warnings": ["SCHEMA_AHEAD: it"],
+    "steps": [],
+}
+
+
+def called(monkeypatch: pytest.MonkeyPatch, stage: str, answers: dict[str, Any], **params: Any) -> tuple[dict[str, Any], list[str]]:
+    """Run a stage, with each stage answered by its fake, and return the result and which stages ran."""
+    ran = []
+
+    def perform(name: str, params: dict[str, Any], check: bool) -> dict[str, Any]:
+        ran.append(name)
+        assert name == stage or params["release"] == "r7"
+        return dict(answers[name])
+
+    monkeypatch.setattr(program, "_perform", perform)
+    document = {"stage": stage, "params": {"app": "shop", "lock_wait": 60.0, **params}, "check": False}
+    return program.run_stage(json.dumps(document)), ran
+
+
+@pytest.mark.parametrize(
+    ("begin", "answer", "go_on", "number"),
+    [
+        ("release_prepare", PREPARED, True, 3),
+        ("release_prepare", PREPARED, False, 1),
+        ("release_prepare", {**PREPARED, "plan": {"due": True}}, True, 1),
+        ("release_prepare", {**PREPARED, "unchanged": True, "changed": False}, True, 1),
+        ("release_prepare", NOT_READY, True, 1),
+        ("release_target", {**LIVE, "downgrade": None}, True, 3),
+        ("release_target", {**LIVE, "downgrade": {"by": "r7"}}, True, 1),
+    ],
+)
+def test_one_call_goes_as_far_as_the_controller_has_nothing_to_decide(
+    monkeypatch: pytest.MonkeyPatch, begin: str, answer: dict[str, Any], go_on: bool, number: int
+) -> None:
+    answers = {begin: answer, "release_rollout": {**LIVE, "unserved_seconds": 0}, "release_finish": LIVE}
+    result, ran = called(monkeypatch, begin, answers, go_on=go_on)
+    assert ran == [begin, "release_rollout", "release_finish"][:number]
+    assert [each["stage"] for each in result.get("then", [])] == ran[1:]
+
+
+def test_a_later_stage_that_fails_is_the_failure_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"release_prepare": {**PREPARED, "warnings": ["MEMORY: little"]}, "release_rollout": NOT_READY}
+    result, ran = called(monkeypatch, "release_prepare", answers, go_on=True)
+    assert ran == ["release_prepare", "release_rollout"]
+    assert (result["failed"], result["msg"], result["code"], result["serving"]) == (True, "NOT_READY: why", "NOT_READY", "r6 (v1)")
+    assert result["warnings"] == ["MEMORY: little", "SCHEMA_AHEAD: it"]
