@@ -4,13 +4,12 @@ Arguments: the app's name, the phase. The process that holds the lock on the app
 system call until it was looked at, so that no phase is too short. It is let go when this program ends, however it ends.
 
 Says what happens in lines of JSON with `event`: watching, reached (the stage stands still), passed (the run was beyond the phase when
-it was first seen), idle (after `thaw`: no stage runs).
+it was first seen), idle (after `thaw`: the call has ended).
 Reads orders from standard input: `cut` ends the SSH sessions of the run, `thaw` lets the stage go on.
 """
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import queue
@@ -130,12 +129,13 @@ class Stage:
             is_signal = reason != CALL and state >> 16 != EVENT_STOP
             ptrace(NEXT_CALL, pid, reason if is_signal else 0)
 
-    def thaw(self) -> None:
-        """Let the process go on, if it was not killed meanwhile."""
-        if self.stopped is not None:
+    def thaw(self) -> int | None:
+        """Let the process go on, if it was not killed meanwhile, and return which one it is."""
+        pid, self.stopped = self.stopped, None
+        if pid is not None:
             with contextlib.suppress(OSError):
-                ptrace(DETACH, self.stopped)
-            self.stopped = None
+                ptrace(DETACH, pid)
+        return pid
 
     def cut(self) -> None:
         """End the SSH sessions that the stage came by."""
@@ -174,20 +174,13 @@ def listen(orders: "queue.Queue[str]") -> None:
     os._exit(0)
 
 
-def await_idle(home: Path) -> None:
-    """Wait until no stage runs: the lock of one is free."""
-    handle = os.open(home, os.O_RDONLY)
+def await_end(pid: int) -> None:
+    """Wait until a process has ended. Raises TimeoutError when it does not."""
     deadline = time.monotonic() + STAGE_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TimeoutError("the stage does not end") from None
-            time.sleep(0.05)
-        else:
-            os.close(handle)
-            return
+    while status(pid).get("State", "Z")[0] != "Z":
+        if time.monotonic() > deadline:
+            raise TimeoutError("the stage does not end")
+        time.sleep(0.05)
 
 
 def main(app: str, phase: str) -> None:
@@ -201,8 +194,9 @@ def main(app: str, phase: str) -> None:
         if orders.get() == "cut":
             stage.cut()
         else:
-            stage.thaw()
-            await_idle(home)
+            pid = stage.thaw()
+            if pid is not None:
+                await_end(pid)
             say("idle")
 
 

@@ -36,6 +36,12 @@ POWERLESS_AT = PHASES if THOROUGH else PHASES[0::2]
 KILLED_AT = PHASES if THOROUGH else PHASES[1::4]
 CUT_AT = PHASES if THOROUGH else PHASES[3::4]
 
+
+def forms(phases: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Return each phase with whether each stage of the run is a call of its own: both forms, or one and the other by turns."""
+    return [(phase, apart) for phase in phases for apart in (False, True) if THOROUGH or apart == (PHASES.index(phase) // 2 % 2 == 1)]
+
+
 SERVES = "the old release before the switch, the new one after it"
 POWER = "the host loses power and starts again, at every phase"
 SAYS = "which release was completed or cleared away, and at which phase its run had ended"
@@ -72,51 +78,51 @@ def clocked(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
         print(f" {time.monotonic() - begin:.0f} s", flush=True)
 
 
-@pytest.mark.parametrize("phase", KILLED_AT)
+@pytest.mark.parametrize(("phase", "apart"), forms(KILLED_AT))
 @pytest.mark.fault(row=33, fault="the controller is killed with SIGKILL, at every phase", code="", serves=SERVES, says=SAYS)
-def test_the_controller_is_killed(app: App, phase: str) -> None:
+def test_the_controller_is_killed(app: App, phase: str, apart: bool) -> None:
     app = with_work(app, phase)
     with app.load(**LOAD) as load:
-        with deploy_stopped(app, phase) as deploy:
+        with deploy_stopped(app, phase, apart) as deploy:
             deploy.controller.kill()
             the_right_release_serves(app, phase, deploy)
             deploy.stage.thaw()
-        a_deploy_succeeds(app, phase, deploy.tag)
+        a_deploy_succeeds(app, deploy.tag, complete=goes_on_alone(phase, apart))
         a_rollback_succeeds(app)
     mixed_load_was_served(load)
 
 
-@pytest.mark.parametrize("phase", CUT_AT)
+@pytest.mark.parametrize(("phase", "apart"), forms(CUT_AT))
 @pytest.mark.fault(row=34, fault="the SSH connection is cut, at every phase", code="", serves=SERVES, says=SAYS)
-def test_the_connection_is_cut(app: App, phase: str) -> None:
+def test_the_connection_is_cut(app: App, phase: str, apart: bool) -> None:
     app = with_work(app, phase)
     with app.load(**LOAD) as load:
-        with deploy_stopped(app, phase) as deploy:
+        with deploy_stopped(app, phase, apart) as deploy:
             deploy.stage.cut()
             play = deploy.controller.wait()
             assert play.code == 4 and "UNREACHABLE!" in play.unfolded, play.output
             the_right_release_serves(app, phase, deploy)
             deploy.stage.thaw()
-        a_deploy_succeeds(app, phase, deploy.tag)
+        a_deploy_succeeds(app, deploy.tag, complete=goes_on_alone(phase, apart))
     mixed_load_was_served(load)
 
 
-@pytest.mark.parametrize("phase", POWERLESS_AT)
+@pytest.mark.parametrize(("phase", "apart"), forms(POWERLESS_AT))
 @pytest.mark.fault(
     row=35, fault="the host loses power and starts again, at every phase", code="", serves=f"after the boot {SERVES}", says=SAYS
 )
-def test_the_host_loses_power(app: App, phase: str) -> None:
+def test_the_host_loses_power(app: App, phase: str, apart: bool) -> None:
     app = with_work(app, phase)
     with ExitStack() as afterwards:
         with app.load(**PLAIN_LOAD) as load:
-            deploy = afterwards.enter_context(deploy_stopped(app, phase))
+            deploy = afterwards.enter_context(deploy_stopped(app, phase, apart))
         app.host.kill()
         deploy.controller.kill()
     assert load.report.failed == 0, load.report.failures
     app.host.start()
     await_answer(app)
     the_right_release_serves(app, phase, deploy)
-    a_deploy_succeeds(app, phase, another_tag(app))
+    a_deploy_succeeds(app, another_tag(app), complete=phase == PHASES[-1])
 
 
 def with_work(app: App, phase: str) -> App:
@@ -125,11 +131,12 @@ def with_work(app: App, phase: str) -> App:
 
 
 @contextmanager
-def deploy_stopped(app: App, phase: str) -> Iterator[Stopped]:
+def deploy_stopped(app: App, phase: str, apart: bool) -> Iterator[Stopped]:
     """Begin a deploy, and stop it when its journal says that it has reached the phase."""
+    options = {**LEASE, "release_stages": apart}
     for _ in range(ATTEMPTS):
         old, tag = app.live, another_tag(app)
-        with watching(app, phase) as stage, deploying(app, tag, **LEASE) as controller:
+        with watching(app, phase) as stage, deploying(app, tag, **options) as controller:
             if stage.reached():
                 assert stage.release or phase == PHASES[0]
                 switched = PHASES.index(phase) >= PHASES.index("SWITCHED")
@@ -148,10 +155,15 @@ def the_right_release_serves(app: App, phase: str, deploy: Stopped) -> None:
     assert (status, headers["x-release"]) == (200, deploy.serving), body
 
 
-def a_deploy_succeeds(app: App, phase: str, tag: str) -> None:
-    """Do what an operator does who knows nothing: deploy again. It tells what it found, and the tag is live."""
+def goes_on_alone(phase: str, apart: bool) -> bool:
+    """Tell whether a host that lost its controller ends the run by itself, because it was given all of it."""
+    return phase == PHASES[-1] or not (apart or phase in MIGRATION)
+
+
+def a_deploy_succeeds(app: App, tag: str, complete: bool) -> None:
+    """Do what an operator does who knows nothing: deploy again. A run that was left unfinished is told, and the tag is live."""
     play = app.deploy(tag).succeeded()
-    assert (phase == PHASES[-1]) != ("RECOVERED: " in play.unfolded), play.output
+    assert complete != ("RECOVERED: " in play.unfolded), play.output
     assert app.releases[app.live]["tag"] == tag
     app.assert_tidy()
 
