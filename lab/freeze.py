@@ -55,10 +55,11 @@ class Watch:
         """End the SSH sessions of the run."""
         self._order("cut")
 
-    def thaw(self) -> None:
-        """Let the stage go on, and wait until it has ended by itself."""
+    def thaw(self, wait: bool = True) -> None:
+        """Let the stage go on and, unless told otherwise, wait until it has ended by itself."""
         self._order("thaw")
-        self._expect("idle", ORDER_SECONDS)
+        if wait:
+            self._expect("idle", ORDER_SECONDS)
 
     def close(self) -> None:
         """End the program, which lets the stage go on; where the host was killed it has ended."""

@@ -20,12 +20,15 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state 
     set_aside,
     write_state,
 )
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import controller
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import KEYS, PHASES, Entry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 # How long a stage waits for the lock of one that is just ending.
 LOCK_SECONDS = 1.0
 POLL_SECONDS = 0.1
+# How long a stage whose controller is gone is waited for, by a run that was not told to wait: it has time limits of its own.
+ABANDONED_SECONDS = 900.0
 
 
 class Journal:
@@ -40,22 +43,27 @@ class Journal:
         owner: who runs it, for messages.
         lease_seconds: how long the lease lasts between two stages.
         wait_seconds: how long to wait for another run that is at work.
+        whole: whether the next stage needs no controller, because this process begins it.
     """
 
-    def __init__(self, paths: AppPaths, run: str, owner: str, lease_seconds: float, wait_seconds: float = 0.0) -> None:
+    def __init__(self, paths: AppPaths, run: str, owner: str, lease_seconds: float, wait_seconds: float = 0.0, whole: bool = False) -> None:
         self._home = paths.home
+        # Locked while the stage that runs has its controller; a directory that is there already, as check mode makes none.
+        self._controlled = paths.releases
         self._path = paths.journal
         self._app = paths.app
         self._run = run
         self._owner = owner
         self._lease_seconds = lease_seconds
         self._wait_seconds = wait_seconds
+        self._whole = whole
 
     @contextmanager
     def lock(self) -> Iterator[str]:
         """Hold the lock of a running stage, once no other run has the right to release; yields for whom it was waited.
 
-        A lease may belong to a controller that died.  So it is waited for until it expires, or until its run goes on.
+        A lease may belong to a controller that died.  So it is waited for until it expires, or until its run goes on.  A stage that lost
+        its controller is waited for as well.
 
         Raises:
             ReleaseError: LOCKED when another run is at work, and does not end while it is waited for.
@@ -66,7 +74,8 @@ class Journal:
         try:
             holder = self.unfinished()
             self._acquire(handle, began + self._wait_seconds)
-            yield self._waited_for(holder, time.monotonic() - began)
+            with controller.watched(self._controlled):
+                yield self._waited_for(holder, time.monotonic() - began)
         finally:
             os.close(handle)
 
@@ -118,10 +127,11 @@ class Journal:
             self._write(replace(entry.at(phase), release=release or entry.release))
 
     def pause(self) -> None:
-        """End a stage; the lease protects the run until its next one."""
+        """End a stage; the lease protects the run until its next one, unless nobody is left to begin that."""
         entry = self._mine()
         if entry is not None:
-            self._write(replace(entry, expires=time.monotonic() + self._lease_seconds, until=now(self._lease_seconds)))
+            lease = self._lease_seconds if self._whole or not controller.is_gone() else 0.0
+            self._write(replace(entry, expires=time.monotonic() + lease, until=now(lease)))
 
     def fail(self, code: str, message: str) -> None:
         """Write down why the run failed.  It has no lease from now on."""
@@ -184,11 +194,12 @@ class Journal:
 
     def _flock(self, handle: int, deadline: float) -> None:
         deadline = max(deadline, time.monotonic() + LOCK_SECONDS)
+        abandoned = max(deadline, time.monotonic() + ABANDONED_SECONDS)
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._refuse(self.unfinished(), deadline)
+                self._refuse(self.unfinished(), deadline if controller.is_watching(self._controlled) else abandoned)
                 time.sleep(POLL_SECONDS)
             else:
                 return

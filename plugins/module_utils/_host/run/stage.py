@@ -53,7 +53,7 @@ class Stage:
         self.paths = AppPaths(p["app"])
         self.steps = Steps()
         lease, wait = p.get("lease_seconds", LEASE_SECONDS), p.get("lock_wait", 0.0)
-        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), lease, wait)
+        self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), lease, wait, whole=bool(p.get("go_on")))
         self.warnings: List[str] = []
         # What was found of an earlier run that died, and what was done about it.
         self.told: List[str] = []

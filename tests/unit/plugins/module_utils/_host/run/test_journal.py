@@ -9,21 +9,28 @@ from pathlib import Path
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import write_state
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import controller
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import journal as _journal
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.entry import ENDS, PHASES, Entry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.journal import Journal
 from fakes import fails
 from fakes_host import Clock, tree
 
-HOLD = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], 0), fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+HOLD = """
+import fcntl, os, sys
+for directory in sys.argv[1:]:
+    fcntl.flock(os.open(directory, 0), fcntl.LOCK_EX)
+print('held', flush=True)
+sys.stdin.read()
+"""
 LEASE = 60.0
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 
 @contextmanager
-def another_process_in_a_stage(paths: AppPaths) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", HOLD, str(paths.home)]
+def another_process_in_a_stage(paths: AppPaths, abandoned: bool = False) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", HOLD, str(paths.home), *([] if abandoned else [str(paths.releases)])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -149,6 +156,44 @@ def test_a_lease_whose_run_is_in_its_next_stage(paths: AppPaths, clock: Clock) -
         with fails("LOCKED"):
             begins(bob(paths))
     assert clock.now - began < 2
+
+
+def test_a_stage_that_lost_its_controller_is_waited_for(paths: AppPaths, clock: Clock) -> None:
+    began = clock.now
+    with another_process_in_a_stage(paths, abandoned=True) as process:
+
+        def it_ends() -> None:
+            if clock.now - began > 60:
+                process.kill()
+                process.wait(timeout=10)
+
+        clock.while_asleep = it_ends
+        with bob(paths).lock() as waited:
+            assert 60 < clock.now - began < 62
+    assert waited.startswith("WAITED: 6")
+
+
+def test_even_that_has_an_end(paths: AppPaths, clock: Clock) -> None:
+    began = clock.now
+    with another_process_in_a_stage(paths, abandoned=True), fails("LOCKED"), bob(paths).lock():
+        pass
+    assert clock.now - began == pytest.approx(_journal.ABANDONED_SECONDS, abs=1)
+
+
+@pytest.mark.parametrize(("whole", "seconds"), [(False, 0.0), (True, LEASE)])
+def test_a_run_whose_controller_is_gone_leaves_no_lease_unless_it_goes_on(
+    paths: AppPaths, clock: Clock, monkeypatch: pytest.MonkeyPatch, whole: bool, seconds: float
+) -> None:
+    monkeypatch.setattr(controller, "is_gone", lambda: True)
+    first = Journal(paths, "run1", "alice@laptop", LEASE, whole=whole)
+    with first.lock():
+        first.begin("deploy", None)
+        first.pause()
+    assert written(paths).expires == clock.now + seconds
+    began = clock.now
+    begins(bob(paths))
+    assert clock.now - began == pytest.approx(seconds, abs=2 * _journal.POLL_SECONDS)
+    assert written(paths).run == "run2"
 
 
 def test_a_run_that_began_while_the_lock_was_waited_for(paths: AppPaths, clock: Clock) -> None:
