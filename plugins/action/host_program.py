@@ -10,12 +10,17 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import STAGES
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils._following import Show, command, following
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._host_program import program, version
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import short_stage
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils._screen import Screen
 
 MODULE = "fairlead.fastapi.host_program"
 DIRECTORY = "/usr/local/lib/fairlead"
@@ -54,11 +59,33 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{name}: {'; '.join(checked.error_messages)}")
         wanted = {"stage": name, "params": checked.validated_parameters, "check": bool(self._task.check_mode)}
         document = json.dumps(wanted, default=str)
-        done = self._call(self._found(str(checked.validated_parameters["app"])), document)
-        if done["rc"] in (MISSING, NOT_PROVISIONED):
-            done = self._brought(done["rc"] == NOT_PROVISIONED, document, task_vars)
+        with following(self._reader(checked.validated_parameters.get("run")), self._shown(task_vars or {})) as follower:
+            done = self._call(self._found(str(checked.validated_parameters["app"])), document)
+            if done["rc"] in (MISSING, NOT_PROVISIONED):
+                done = self._brought(done["rc"] == NOT_PROVISIONED, document, task_vars)
         result: Result = remove_values(_answer(name, done), checked._no_log_values)  # as AnsibleModule does
-        return result
+        return {**result, "steps_shown": follower.told} if follower else result
+
+    def _reader(self, run: str | None) -> list[bytes] | None:
+        """Return the local command that prints what the call does; None where it would need a password, or another way than SSH."""
+        connection, become = self._connection, self._connection.become
+        if not run or self._task.check_mode or connection.transport != "ssh" or connection.get_option("password"):
+            return None
+        if become and become.get_option("become_pass", playcontext=self._play_context):
+            return None
+        wanted = command(run)
+        if become:
+            wanted = become.build_become_command(wanted, connection._shell)
+        host = connection.get_option("host") or self._play_context.remote_addr
+        remote = f"{self._play_context.executable} -c {shlex.quote(wanted)}"
+        built: list[bytes] = connection._build_command(connection.get_option("ssh_executable"), "ssh", host, remote)
+        return built
+
+    def _shown(self, task_vars: Mapping[str, Any]) -> Show:
+        """Return what shows steps as the callback does."""
+        host, screen = str(task_vars.get("inventory_hostname", "")), Screen(Display())
+        screen.width = max((len(str(name)) for name in task_vars.get("ansible_play_hosts_all", ())), default=0)
+        return lambda stage, steps: screen.line(host, short_stage(stage), steps, C.COLOR_CHANGED)
 
     def _brought(self, strange: bool, document: str, task_vars: dict[str, Any] | None) -> Result:
         """Bring the program, for good or, where nothing may change, for this once, and run it."""

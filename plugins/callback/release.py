@@ -57,6 +57,7 @@ from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import 
     table,
     text,
     told_stages,
+    unshown,
     work,
 )
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._screen import Screen
@@ -212,6 +213,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         """Show stages that succeeded, each on a line."""
         for stage, body in stages:
             self._run(result.host.get_name()).stage_done(stage, body)
+        for stage, body in unshown(stages, result.result.get("steps_shown") or 0):
             done = work(body) or ("would run" if result.task.check_mode and body.get("changed") else "")
             if done:
                 self._screen.line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)

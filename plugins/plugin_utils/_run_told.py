@@ -81,6 +81,14 @@ def told_stages(stage: str, result: Mapping[str, Any]) -> list[tuple[str, Mappin
     return [(stage, result), *then]
 
 
+def unshown(stages: list[tuple[str, Mapping[str, Any]]], shown: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield stages with those of their steps that were not shown while they ran."""
+    for stage, result in stages:
+        all_steps = steps(result)
+        yield stage, {**result, "steps": all_steps[shown:]} if all_steps else result
+        shown = max(0, shown - len(all_steps))
+
+
 def steps(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the steps that a stage tells."""
     found = result.get("steps")

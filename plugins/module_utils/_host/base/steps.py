@@ -6,14 +6,21 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
+
+Told = Callable[[Dict[str, Any]], None]
 
 
 class Steps:
-    """What a stage did so far, in order."""
+    """What a stage did so far, in order.
 
-    def __init__(self) -> None:
+    Args:
+        told: called with each step when it begins, and when it has ended.
+    """
+
+    def __init__(self, told: Told = lambda step: None) -> None:
         self.done: List[Dict[str, Any]] = []
+        self._told = told
 
     @contextmanager
     def step(self, name: str) -> Iterator[Dict[str, Any]]:
@@ -21,6 +28,7 @@ class Steps:
         entry: Dict[str, Any] = {"step": name}
         started = time.monotonic()
         self.done.append(entry)
+        self._told(entry)
         try:
             yield entry
         except BaseException:
@@ -28,3 +36,4 @@ class Steps:
             raise
         finally:
             entry["seconds"] = round(time.monotonic() - started, 3)
+            self._told(entry)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.program.progress import Progress, reported
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Result, perform
 
 # What follows in one call, where one host is released.
@@ -29,14 +30,18 @@ def run_stage(document: str) -> Result:
         document: JSON: ``stage``, its name; ``params``, its checked options; ``check``, whether it may only look.
     """
     wanted = json.loads(document)
-    stage, params, check = wanted["stage"], wanted["params"], wanted["check"]
-    result = _perform(stage, params, check)
+    with reported(wanted["params"].get("run", ""), wanted["check"]) as progress:
+        return _run(wanted["stage"], wanted["params"], wanted["check"], progress)
+
+
+def _run(stage: str, params: Dict[str, Any], check: bool, progress: Optional[Progress]) -> Result:
+    result = _perform(stage, params, check, progress)
     if not params.get("go_on") or not may_go_on(result):
         return result
     params = {**params, "lock_wait": 0.0, "release": result["release"]["id"], "migrations": []}
     result["then"] = []
     for following in AFTER[stage]:
-        done = _perform(following, params, check)
+        done = _perform(following, params, check, progress)
         result["warnings"] += done.pop("warnings")
         result["then"].append({"stage": following, **done})
         if done.get("failed"):
@@ -51,8 +56,12 @@ def may_go_on(result: Result) -> bool:
     return not result.get("plan", {}).get("due") and result.get("downgrade") is None
 
 
-def _perform(stage: str, params: Dict[str, Any], check: bool) -> Result:
-    return perform(import_module(f"{STAGES}.{stage}").run, params, check)
+def _perform(stage: str, params: Dict[str, Any], check: bool, progress: Optional[Progress]) -> Result:
+    work = import_module(f"{STAGES}.{stage}").run
+    if progress is None:
+        return perform(work, params, check)
+    progress.stage = stage
+    return perform(work, params, check, progress.told)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -215,8 +215,7 @@ class Journal:
         raise ReleaseError(
             "LOCKED",
             f"{who}{waited}",
-            "wait for that run to end, or have this one wait for it: -e lock_wait=300 (seconds);"
-            " if its controller is dead, its stage ends by itself, and the next run cleans up",
+            "wait for that run to end, or have this one wait for it: -e lock_wait=300 (seconds)",
         )
 
     def _waited_for(self, holder: Optional[Entry], seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps, Told
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Registry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
@@ -42,16 +42,17 @@ class Stage:
     Args:
         params: its options, checked by the controller: shared/stage_options.py.
         check_mode: whether it may only look.
+        steps: what it tells its steps to.
     """
 
-    def __init__(self, params: Dict[str, Any], check_mode: bool) -> None:
+    def __init__(self, params: Dict[str, Any], check_mode: bool, steps: Optional[Steps] = None) -> None:
         p = params
         self.params = p
         # Of the release to come; only the stages that begin a run are given them.
         self.settings: Settings = p.get("settings", {})
         self.check_mode = check_mode
         self.paths = AppPaths(p["app"])
-        self.steps = Steps()
+        self.steps = steps or Steps()
         lease, wait = p.get("lease_seconds", LEASE_SECONDS), p.get("lock_wait", 0.0)
         self.journal = Journal(self.paths, p.get("run", ""), p.get("owner", ""), lease, wait, whole=bool(p.get("go_on")))
         self.warnings: List[str] = []
@@ -173,11 +174,11 @@ def failure(error: ReleaseError, stage: Stage) -> Result:
     }
 
 
-def perform(work: Callable[[Stage], Result], params: Dict[str, Any], check_mode: bool) -> Result:
-    """Run a stage and return its result, as Ansible knows results of modules."""
+def perform(work: Callable[[Stage], Result], params: Dict[str, Any], check_mode: bool, told: Optional[Told] = None) -> Result:
+    """Run a stage and return its result, as Ansible knows results of modules; `told` hears of its steps meanwhile."""
     # Users of the live release go first where the host is short of CPU; containers are not affected, only our own work.
     os.nice(NICE)
-    stage = Stage(params, check_mode)
+    stage = Stage(params, check_mode, Steps(told) if told else None)
     try:
         result = work(stage)
     except ReleaseError as error:

@@ -46,6 +46,7 @@ def run(
     action._connection = SimpleNamespace(_shell=SimpleNamespace(join_path=lambda *parts: "/".join(parts)))
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
     fakes = {
+        "_reader": lambda run: None,
         "_low_level_execute_command": host.call,
         "_execute_module": host.module,
         "_compute_environment_string": lambda: "",

@@ -62,7 +62,7 @@ def called(monkeypatch: pytest.MonkeyPatch, stage: str, answers: dict[str, Any],
     """Run a stage, with each stage answered by its fake, and return the result and which stages ran."""
     ran = []
 
-    def perform(name: str, params: dict[str, Any], check: bool) -> dict[str, Any]:
+    def perform(name: str, params: dict[str, Any], check: bool, progress: None) -> dict[str, Any]:
         ran.append(name)
         assert name == stage or params["release"] == "r7"
         return dict(answers[name])
