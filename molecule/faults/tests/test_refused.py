@@ -37,7 +37,7 @@ CASES = [
         *(
             nullcontext,
             "flapping",
-            {"app_release_ready_seconds": 6},
+            {"app_release_ready_seconds": 12},
             "NOT_READY",
             ("answers were good", "HTTP 503", "flaps on purpose"),
         ),
