@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Dict, Iterator, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, now
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.state import (
@@ -29,6 +29,8 @@ LOCK_SECONDS = 1.0
 POLL_SECONDS = 0.1
 # How long a stage whose controller is gone is waited for, by a run that was not told to wait: it has time limits of its own.
 ABANDONED_SECONDS = 900.0
+# Locks that this process keeps for the next stage of a run that it does as a whole, until it ends.
+_KEPT: Dict[Tuple[Path, str], int] = {}
 
 
 class Journal:
@@ -69,15 +71,20 @@ class Journal:
             ReleaseError: LOCKED when another run is at work, and does not end while it is waited for.
         """
         # The directory itself is what is locked: no file to create, so check mode can ask as well.
-        handle = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY)
+        kept = _KEPT.pop((self._home, self._run), None)
+        handle = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY) if kept is None else kept
         began = time.monotonic()
         try:
             holder = self.unfinished()
-            self._acquire(handle, began + self._wait_seconds)
+            if kept is None:
+                self._acquire(handle, began + self._wait_seconds)
             with controller.watched(self._controlled):
                 yield self._waited_for(holder, time.monotonic() - began)
         finally:
-            os.close(handle)
+            if self._whole:
+                _KEPT[self._home, self._run] = handle
+            else:
+                os.close(handle)
 
     @property
     def damage(self) -> str:

@@ -1,5 +1,6 @@
 """One run at a time may release, its way is written down, and none has to be cleaned up after."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,12 @@ def another_process_in_a_stage(paths: AppPaths, abandoned: bool = False) -> Iter
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
+
+
+def let_go(paths: AppPaths) -> None:
+    """Close the lock that a run keeps between its stages, as the end of its process does."""
+    if (kept := _journal._KEPT.pop((paths.home, "run1"), None)) is not None:
+        os.close(kept)
 
 
 def alice(paths: AppPaths) -> Journal:
@@ -180,6 +187,20 @@ def test_even_that_has_an_end(paths: AppPaths, clock: Clock) -> None:
     assert clock.now - began == pytest.approx(_journal.ABANDONED_SECONDS, abs=1)
 
 
+def test_a_run_that_is_done_as_a_whole_keeps_its_lock_between_stages(paths: AppPaths, clock: Clock) -> None:
+    first = Journal(paths, "run1", "alice@laptop", LEASE, whole=True)
+    with first.lock():
+        first.begin("deploy", None)
+        first.pause()
+    with fails("LOCKED"), bob(paths).lock():
+        pass
+    with first.lock():
+        first.resume()
+        first.end(None, "COMMITTED")
+    let_go(paths)
+    begins(bob(paths))
+
+
 @pytest.mark.parametrize(("whole", "seconds"), [(False, 0.0), (True, LEASE)])
 def test_a_run_whose_controller_is_gone_leaves_no_lease_unless_it_goes_on(
     paths: AppPaths, clock: Clock, monkeypatch: pytest.MonkeyPatch, whole: bool, seconds: float
@@ -190,6 +211,7 @@ def test_a_run_whose_controller_is_gone_leaves_no_lease_unless_it_goes_on(
         first.begin("deploy", None)
         first.pause()
     assert written(paths).expires == clock.now + seconds
+    let_go(paths)
     began = clock.now
     begins(bob(paths))
     assert clock.now - began == pytest.approx(seconds, abs=2 * _journal.POLL_SECONDS)
