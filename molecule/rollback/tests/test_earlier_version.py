@@ -2,35 +2,31 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from lab import paths
-from lab.play import Play
 from lab.removal import remove
 from lab.story import THOROUGH, App
+from lab.versions import AppOf, tree_in
 
 # The last commit whose records have format 1.
 EARLIER = "f4fc9e1"
 
 
-class Earlier(App):
-    """An app as the earlier version's playbooks see it."""
-
-    def play(self, playbook: str, *arguments: str, **variables: object) -> Play:
-        tree = paths.STATE / "earlier" / EARLIER / "ansible_collections" / "fairlead" / "fastapi"
-        if not tree.exists():
-            # Renamed when it is whole: one that was interrupted is not taken for the collection.
-            fresh = tree.with_name("fastapi.new")
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            archive = subprocess.run(["git", "archive", EARLIER], cwd=paths.REPOSITORY, stdout=subprocess.PIPE, check=True)
-            subprocess.run(["tar", "--extract", "--directory", str(fresh)], input=archive.stdout, check=True)
-            fresh.rename(tree)
-        command, environment = self.invocation(playbook, *arguments, **variables)
-        found = {**environment, "ANSIBLE_COLLECTIONS_PATH": str(tree.parents[2]), "ANSIBLE_CONFIG": str(tree / "ansible.cfg")}
-        done = subprocess.run(command, cwd=tree, env=found, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        return Play(done.returncode, done.stdout)
+def earlier() -> Path:
+    """Return where the earlier version is."""
+    tree = tree_in(paths.STATE / "earlier" / EARLIER)
+    if not tree.exists():
+        # Renamed when it is whole: one that was interrupted is not taken for the collection.
+        fresh = tree.with_name("fastapi.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        archive = subprocess.run(["git", "archive", EARLIER], cwd=paths.REPOSITORY, stdout=subprocess.PIPE, check=True)
+        subprocess.run(["tar", "--extract", "--directory", str(fresh)], input=archive.stdout, check=True)
+        fresh.rename(tree)
+    return tree
 
 
 def told(app: App) -> dict[str, tuple[str, str]]:
@@ -43,7 +39,7 @@ if THOROUGH:  # it takes minutes; each run of the tests reads records of format 
     @pytest.fixture
     def app_of_before() -> App:
         """An app that the earlier version provisioned, deployed twice and backed up."""
-        app = Earlier("earlier")
+        app = AppOf(earlier(), "earlier")
         remove(app)
         app.play("site", image_tag="v1").succeeded()
         app.deploy("v2").succeeded()
