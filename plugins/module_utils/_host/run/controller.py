@@ -28,6 +28,9 @@ def is_gone(output: int = 1) -> bool:
 @contextmanager
 def watched(directory: Path, output: int = 1) -> Iterator[None]:
     """Hold a lock on a directory while the controller is there; it is free when the process ends, however it ends."""
+    if is_gone(output):  # in an earlier stage of the same call
+        yield
+        return
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fcntl.flock(handle, fcntl.LOCK_EX)
     ended = Event()

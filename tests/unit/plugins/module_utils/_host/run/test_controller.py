@@ -43,3 +43,11 @@ def test_it_ends_with_the_stage(tmp_path: Path) -> None:
     with controller.watched(tmp_path):
         assert controller.is_watching(tmp_path)
     assert not controller.is_watching(tmp_path)
+
+
+def test_one_that_is_gone_already_is_not_announced_again(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with controller.watched(tmp_path, writer):
+        assert not controller.is_watching(tmp_path)
+    os.close(writer)
