@@ -13,7 +13,7 @@ description:
   - Installs the code of this collection that works on hosts, in a directory named after its content, compiled by the host's Python.
   - Each stage of a release, each backup and each restore runs the version of its own controller, and installs it first where it is
     missing. The link C(current), which timers use, only moves forward by the version of the collection.
-  - Versions that are used no more are removed, but for the three that were installed last.
+  - Versions that are used no more are removed, but for the three that were used last.
 options:
   directory:
     description: Where the versions are.

@@ -83,7 +83,7 @@ def is_due(root: Path, name: str) -> bool:
 
 
 def outdated(root: Path, name: str) -> List[Path]:
-    """Return the versions that are not kept: beside this and the current one, those that were installed last are."""
+    """Return the versions that are not kept: beside this and the current one, those that were used last are."""
     kept = {name, (root / CURRENT).resolve().name}
     others = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and path.name not in kept]
     versions = [path for path in others if (path / LAUNCHER).is_file()]

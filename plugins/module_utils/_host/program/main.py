@@ -88,13 +88,18 @@ def _told(wanted: argparse.Namespace) -> Dict[str, Any]:
 
 @contextlib.contextmanager
 def in_use(directory: Path) -> Iterator[None]:
-    """Keep this version on the host while it runs: the installation of others only removes what nobody holds a lock on."""
+    """Keep this version on the host while it runs, and as one that is in use.
+
+    The installation of others removes only what nobody holds a lock on, and those first that were used longest ago.
+    """
     if not directory.is_dir():  # an archive, for one run
         yield
         return
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
+        with contextlib.suppress(OSError):  # read-only where a timer's unit says so
+            os.utime(directory)
         yield
     finally:
         os.close(handle)

@@ -89,6 +89,7 @@ def test_three_are_kept_and_those_that_run(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (number, number))
     assert installed(tmp_path) == {"b2", "c3", "d4"}
     with main.in_use(tmp_path / "b2"):
+        os.utime(tmp_path / "b2", (1, 1))
         install.install(tmp_path, "e5", "1.0.0", archive())
         assert installed(tmp_path) == {"b2", "c3", "d4", "e5"}
     install.install(tmp_path, "f6", "1.0.0", archive())
@@ -100,3 +101,13 @@ def test_what_else_lies_there_is_left_alone(tmp_path: Path) -> None:
     for name in ("a1", "b2", "c3", "d4", "e5"):
         install.install(tmp_path, name, "1.0.0", archive())
     assert (tmp_path / "ansible_collections").is_dir()
+
+
+def test_those_that_are_used_are_kept(tmp_path: Path) -> None:
+    for number, name in enumerate(("a1", "b2", "c3")):
+        install.install(tmp_path, name, "1.0.0", archive())
+        os.utime(tmp_path / name, (number, number))
+    with main.in_use(tmp_path / "a1"):
+        pass
+    install.install(tmp_path, "d4", "1.0.0", archive())
+    assert installed(tmp_path) == {"a1", "c3", "d4"}
