@@ -16,7 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import STAGES
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import STAGES, TASKS
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._following import Show, command, following
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._host_program import program, version
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import short_stage
@@ -26,6 +26,8 @@ MODULE = "fairlead.fastapi.host_program"
 DIRECTORY = "/usr/local/lib/fairlead"
 # How the command says that the host has another version only, and that it was never provisioned for the app.
 MISSING, NOT_PROVISIONED = 91, 92
+
+OPTIONS = {**STAGES, **TASKS}
 
 Result = dict[str, Any]
 
@@ -40,9 +42,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         name = self._task.action.rpartition(".")[2]
-        if name in STAGES:
+        if name in OPTIONS:
             return {**result, **self.stage(name, self._task.args, task_vars)}
         given = {**self._task.args, "name": program().name, "version": version()}
+        if not given.keys() & {"directory"} and self._is_current():
+            return {**result, "changed": False, "name": program().name, "installed": True}
         told = self._execute_module(MODULE, given, task_vars)
         if told.get("changed") and not self._task.check_mode:
             told = self._execute_module(MODULE, {**given, "archive": _archive()}, task_vars)
@@ -54,13 +58,13 @@ class ActionModule(ActionBase):
         Raises:
             AnsibleActionFail: the options are wrong, or the program ended without an answer.
         """
-        checked = ArgumentSpecValidator(STAGES[name]).validate(dict(arguments))
+        checked = ArgumentSpecValidator(OPTIONS[name]).validate(dict(arguments))
         if checked.error_messages:
             raise AnsibleActionFail(f"{name}: {'; '.join(checked.error_messages)}")
         wanted = {"stage": name, "params": checked.validated_parameters, "check": bool(self._task.check_mode)}
         document = json.dumps(wanted, default=str)
         with following(self._reader(checked.validated_parameters.get("run")), self._shown(task_vars or {})) as follower:
-            done = self._call(self._found(str(checked.validated_parameters["app"])), document)
+            done = self._call(self._found(checked.validated_parameters.get("app")), document)
             if done["rc"] in (MISSING, NOT_PROVISIONED):
                 done = self._brought(done["rc"] == NOT_PROVISIONED, document, task_vars)
         result: Result = remove_values(_answer(name, done), checked._no_log_values)  # as AnsibleModule does
@@ -98,9 +102,15 @@ class ActionModule(ActionBase):
         removed = f'{run}; code=$?; rm -rf "$(dirname {shlex.quote(told["path"])})"; exit "$code"'
         return self._call(removed if temporary else run, document)
 
-    def _found(self, app: str) -> str:
-        """Return the command that runs a stage, or says why it cannot."""
-        path, home = f"{DIRECTORY}/{program().name}/fairlead", shlex.quote(f"/opt/fairlead/{app}")
+    def _is_current(self) -> bool:
+        """Tell whether the host has this version, and timers use it."""
+        path = f"{DIRECTORY}/{program().name}/fairlead"
+        done = self._low_level_execute_command(f"[ -x {path} ] && readlink {DIRECTORY}/current")
+        return str(done["stdout"]).strip() == program().name
+
+    def _found(self, app: str | None) -> str:
+        """Return the command that runs a stage, or says why it cannot; without an app, the host is being provisioned."""
+        path, home = f"{DIRECTORY}/{program().name}/fairlead", shlex.quote(f"/opt/fairlead/{app}" if app else "/")
         return f"if [ -x {path} ]; then {self._run(path)}; elif [ -d {home} ]; then exit {MISSING}; else exit {NOT_PROVISIONED}; fi"
 
     def _run(self, path: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options of each stage, as Ansible's argument specs have them.
+"""The options of stages, and of what provisioning has the program do, as argument specs of Ansible.
 
 The controller checks them, and the program on the host is given the result. The modules of the same names document them.
 """
@@ -31,6 +31,28 @@ _BEGIN: Options = {
     "go_on": {"type": "bool", "default": False},
 }
 _RELEASE: Options = {"release": {"type": "str", "required": True}}
+
+_ATTRIBUTES: Options = {"owner": {"type": "str", "default": "root"}, "group": {"type": "str", "default": "root"}}
+_DIRECTORY: Options = {"path": {"type": "path", "required": True}, **_ATTRIBUTES, "mode": {"type": "str", "default": "0755"}}
+_FILE: Options = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str", "required": True},
+    **_ATTRIBUTES,
+    "mode": {"type": "str", "default": "0644"},
+    "secret": {"type": "bool", "default": False},
+    "validate": {"type": "list", "elements": "str", "default": []},
+}
+_RECORD: Options = {"path": {"type": "path", "required": True}, "of": {"type": "list", "elements": "path", "required": True}}
+
+# What provisioning has the program do.
+TASKS: Dict[str, Options] = {
+    "host_files": {
+        "directories": {"type": "list", "elements": "dict", "default": [], "options": _DIRECTORY},
+        "files": {"type": "list", "elements": "dict", "default": [], "options": _FILE},
+        "absent": {"type": "list", "elements": "path", "default": []},
+        "checksums": {"type": "list", "elements": "dict", "default": [], "options": _RECORD},
+    },
+}
 
 STAGES: Dict[str, Options] = {
     "release_prepare": {

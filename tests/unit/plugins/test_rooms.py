@@ -11,7 +11,7 @@ UTILS = ROOT / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.fairlead.fastapi.plugins.module_utils"
 SHARED, CONTROLLER, HOST = "_shared", "_controller", "_host"
 # Each may use those before it, and what is shared.
-HOST_ROOMS = ("base", "engine", "postgres", "volumes", "migrations", "release", "edge", "backups", "run", "stages", "program")
+HOST_ROOMS = ("base", "engine", "postgres", "volumes", "migrations", "release", "edge", "backups", "run", "stages", "provision", "program")
 CONTROLLER_ROOMS = ("inputs", "review")
 FILES = sorted(UTILS.rglob("*.py"))
 

@@ -17,9 +17,12 @@ from typing import Any, Dict, Iterator, List, Optional
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.program.progress import Progress, reported
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Result, perform
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import TASKS
 
 # What follows in one call, where one host is released.
 AFTER = dict.fromkeys(("release_prepare", "release_target"), ("release_rollout", "release_finish"))
+PROVISION = "ansible_collections.fairlead.fastapi.plugins.module_utils._host.provision"
 STAGES = "ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages"
 
 
@@ -30,8 +33,18 @@ def run_stage(document: str) -> Result:
         document: JSON: ``stage``, its name; ``params``, its checked options; ``check``, whether it may only look.
     """
     wanted = json.loads(document)
+    if wanted["stage"] in TASKS:
+        return _provision(wanted["stage"], wanted["params"], wanted["check"])
     with reported(wanted["params"].get("run", ""), wanted["check"]) as progress:
         return _run(wanted["stage"], wanted["params"], wanted["check"], progress)
+
+
+def _provision(task: str, params: Dict[str, Any], check: bool) -> Result:
+    try:
+        done: Result = import_module(f"{PROVISION}.{task}").run(params, check)
+    except ReleaseError as error:
+        return {"failed": True, "msg": explain(error), "code": error.code}
+    return done
 
 
 def _run(stage: str, params: Dict[str, Any], check: bool, progress: Optional[Progress]) -> Result:

@@ -120,9 +120,27 @@ def test_what_the_host_says_is_without_the_secrets_it_was_given(monkeypatch: pyt
     assert "hidden-word" not in str(run(monkeypatch, host, "release_target", **TARGET))
 
 
-@pytest.mark.parametrize(("differs", "check", "brought"), [(0, False, 0), (1, True, 0), (1, False, 1)])
-def test_provisioning_brings_it_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, differs: int, check: bool, brought: int) -> None:
-    host = FakeHost((differs, ""), (differs, ""))
-    assert run(monkeypatch, host, "host_program", check=check)["changed"] is bool(differs)
-    assert [bool(module.get("archive")) for module in host.modules] == [False, *[True] * brought]
-    assert {module["version"] for module in host.modules} == {version()}
+@pytest.mark.parametrize(
+    ("current", "check", "changed", "archives"),
+    [
+        (program().name, False, False, []),
+        ("other", True, True, [False]),
+        ("other", False, True, [False, True]),
+        ("", False, True, [False, True]),
+    ],
+)
+def test_provisioning_brings_it_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch, current: str, check: bool, changed: bool, archives: list[bool]
+) -> None:
+    host = FakeHost((0, current or "no\n"), (1, ""), (1, ""))
+    assert run(monkeypatch, host, "host_program", check=check)["changed"] is changed
+    assert [bool(module.get("archive")) for module in host.modules] == archives
+    assert {module["version"] for module in host.modules} <= {version()}
+
+
+def test_what_provisioning_does_needs_no_provisioned_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost((MISSING, "no"), (0, '{"changed": true}'))
+    assert run(monkeypatch, host, "host_files", absent=["/etc/x"]) == {"changed": True}
+    ((command, _), _) = host.calls
+    assert "-d / " in command
+    assert [module["temporary"] for module in host.modules] == [False]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.program import main as program
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import STAGES
+from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import STAGES, TASKS
 
 ROOT = Path(__file__).parents[6]
 
@@ -24,9 +24,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
     return written
 
 
-def test_each_stage_has_its_file() -> None:
-    files = {file.stem for file in (ROOT / "plugins/module_utils/_host/stages").glob("*.py")}
-    assert files == set(STAGES)
+def test_each_stage_and_each_task_has_its_file() -> None:
+    host = ROOT / "plugins/module_utils/_host"
+    assert {file.stem for file in (host / "stages").glob("*.py")} == set(STAGES)
+    assert set(TASKS) <= {file.stem for file in (host / "provision").glob("*.py")}
 
 
 def test_a_stage_is_run_with_what_standard_input_says(asked: io.BytesIO, capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,7 +205,7 @@ def test_a_run_that_is_done_as_a_whole_keeps_its_lock_between_stages(paths: AppP
 def test_a_run_whose_controller_is_gone_leaves_no_lease_unless_it_goes_on(
     paths: AppPaths, clock: Clock, monkeypatch: pytest.MonkeyPatch, whole: bool, seconds: float
 ) -> None:
-    monkeypatch.setattr(controller, "is_gone", lambda: True)
+    monkeypatch.setattr(controller, "is_gone", lambda output=1: True)
     first = Journal(paths, "run1", "alice@laptop", LEASE, whole=whole)
     with first.lock():
         first.begin("deploy", None)
