@@ -64,7 +64,7 @@ class ActionModule(ActionBase):
         wanted = {"stage": name, "params": checked.validated_parameters, "check": bool(self._task.check_mode)}
         document = json.dumps(wanted, default=str)
         with following(self._reader(checked.validated_parameters.get("run")), self._shown(task_vars or {})) as follower:
-            done = self._call(self._found(checked.validated_parameters.get("app")), document)
+            done = self._call(self._found(DIRECTORY if name in TASKS else f"/opt/fairlead/{checked.validated_parameters['app']}"), document)
             if done["rc"] in (MISSING, NOT_PROVISIONED):
                 done = self._brought(done["rc"] == NOT_PROVISIONED, document, task_vars)
         result: Result = remove_values(_answer(name, done), checked._no_log_values)  # as AnsibleModule does
@@ -108,9 +108,9 @@ class ActionModule(ActionBase):
         done = self._low_level_execute_command(f"[ -x {path} ] && readlink {DIRECTORY}/current")
         return str(done["stdout"]).strip() == program().name
 
-    def _found(self, app: str | None) -> str:
-        """Return the command that runs a stage, or says why it cannot; without an app, the host is being provisioned."""
-        path, home = f"{DIRECTORY}/{program().name}/fairlead", shlex.quote(f"/opt/fairlead/{app}" if app else "/")
+    def _found(self, home: str) -> str:
+        """Return the command that runs a stage, or says why it cannot; a host was provisioned where it has the directory `home`."""
+        path, home = f"{DIRECTORY}/{program().name}/fairlead", shlex.quote(home)
         return f"if [ -x {path} ]; then {self._run(path)}; elif [ -d {home} ]; then exit {MISSING}; else exit {NOT_PROVISIONED}; fi"
 
     def _run(self, path: str) -> str:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The volume that an image of PostgreSQL has to use."""
+"""Documentation of a task, which the program on the host runs: module_utils/_host/provision/database_volume.py."""
 
 from __future__ import annotations
 
@@ -87,79 +87,3 @@ code:
   returned: failure
   type: str
 """
-
-import shutil
-from typing import Any, Dict, List
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import versions, volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
-
-
-def work(paths: AppPaths, name: str, upgrade: bool, check_mode: bool, warnings: List[str]) -> Dict[str, Any]:
-    """Return what the image is and which volume it has to use.
-
-    Raises:
-        ReleaseError: PG_MAJOR_UPGRADE, CONFIG, IMAGE_NOT_FOUND or DOCKER_DOWN.
-    """
-    # A check of a bare host: there is nothing yet to be asked.
-    bare = check_mode and shutil.which("docker") is None
-    current = None if bare else volume.find_volume(paths.app)
-    image = None if bare else volume.find_image(name)
-    fetched = image is None
-    if image is None and check_mode:
-        image, owner = versions.guessed_image(name, current), versions.guessed_owner(name)
-        warnings.append(f"{name} is not on this host yet, and is taken for PostgreSQL {image.major}")
-    else:
-        image = image or volume.pull(name)
-        owner = volume.owner_of(name, versions.USER)
-    begun = volume.begun(paths)
-    if upgrade and current is not None:
-        versions.refuse_downgrade(image, current)
-    if not upgrade:
-        versions.refuse_other_major(image, current)
-        versions.refuse_other_owner(image, owner, current)
-        if begun:
-            warnings.append(f"an upgrade of PostgreSQL was begun at {begun['at']} and not ended: run {versions.PLAYBOOK} again")
-    return {
-        "changed": fetched,
-        "major": image.major,
-        "volume": versions.chosen(paths.app, image, current),
-        "mount": image.mount,
-        "data": image.data,
-        "owner": owner,
-        "current": current and {"major": current.major, "volume": current.name, "image": _image_in_use(paths.app)},
-        "needed": current is not None and current.major != image.major,
-        "begun": begun,
-    }
-
-
-def _image_in_use(app: str) -> str:
-    container = volume.find_container(app)
-    return str(container["Config"]["Image"]) if container else ""
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(
-        argument_spec={
-            "app": {"type": "str", "required": True},
-            "image": {"type": "str", "required": True},
-            "upgrade": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
-    warnings: List[str] = []
-    p = module.params
-    try:
-        result = work(AppPaths(p["app"]), p["image"], p["upgrade"], module.check_mode, warnings)
-    except ReleaseError as error:
-        module.fail_json(msg=explain(error), code=error.code)
-    for warning in warnings:
-        module.warn(warning)
-    module.exit_json(**result)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What to do about the container engine of a host."""
+"""Documentation of a task, which the program on the host runs: module_utils/_host/provision/engine_plan.py."""
 
 from __future__ import annotations
 
@@ -102,62 +102,3 @@ code:
   returned: failure
   type: str
 """
-
-from typing import Any, Dict
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import engine, engine_facts, engine_found, engine_record
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-
-
-def work(p: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the plan.
-
-    Raises:
-        ReleaseError: ENGINE_UNFIT, ENGINE_PACKAGES, ENGINE_CONFLICT, ENGINE_SHARED or STATE_CORRUPT.
-    """
-    noted = engine_record.load()
-    settings = {**p["settings"], **p["options"]}
-    wanted = engine_found.Wanted(p["packages"], settings, frozenset(p["options"]), p["restart_others"])
-    plan = engine.decide(engine_facts.look(p["packages"]), wanted, engine_record.settings_of(noted, p["app"]))
-    if plan.install:
-        engine.refuse_harm(engine_facts.simulate(plan.install), plan.install)
-    return {
-        "changed": False,
-        "present": plan.present,
-        "told": plan.told,
-        "install": plan.install,
-        "installed": plan.installed,
-        "daemon": plan.daemon,
-        "apply": plan.apply,
-        "warnings": plan.warnings,
-        "certificates": engine_record.certificates(noted, p["app"], p["certificates"]),
-        "record": engine_record.noted_with(noted, p["app"], plan.installed, settings, p["certificates"]),
-    }
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(
-        argument_spec={
-            "app": {"type": "str", "required": True},
-            "packages": {"type": "list", "elements": "str", "required": True},
-            "settings": {"type": "dict", "required": True},
-            "options": {"type": "dict", "default": {}},
-            "certificates": {"type": "dict", "default": {}},
-            "restart_others": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        result = work(module.params)
-    except ReleaseError as error:
-        evidence = "".join(f"\n  {line}" for line in error.details)
-        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}{evidence}", code=error.code)
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which image a tag is on this host, and whether its registry has another one under that tag by now."""
+"""Documentation of a task, which the program on the host runs: module_utils/_host/provision/image_digest.py."""
 
 from __future__ import annotations
 
@@ -57,29 +57,3 @@ code:
   returned: failure
   type: str
 """
-
-import shutil
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run import updates
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    options = {"image": {"type": "str", "required": True}, "variable": {"type": "str", "required": True}}
-    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
-    image = module.params["image"]
-    try:
-        digests = docker.digests(image) if shutil.which("docker") else []
-        newer = docker.newer(image, digests)
-    except ReleaseError as error:
-        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}", code=error.code)
-    if newer:
-        module.warn(updates.moved(image, module.params["variable"], digests[0], newer))
-    module.exit_json(changed=False, digests=digests, newer=newer)
-
-
-if __name__ == "__main__":
-    main()

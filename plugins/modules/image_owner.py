@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) Fairlead contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The user that an image has for its server."""
+"""Documentation of a task, which the program on the host runs: module_utils/_host/provision/image_owner.py."""
 
 from __future__ import annotations
 
@@ -53,41 +53,3 @@ code:
   returned: failure
   type: str
 """
-
-import shutil
-from typing import Any, Dict
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import versions, volume
-from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
-
-
-def work(image: str, user: str, check_mode: bool) -> Dict[str, Any]:
-    """Return the owner.
-
-    Raises:
-        ReleaseError: CONFIG, IMAGE_NOT_FOUND or DOCKER_DOWN.
-    """
-    present = shutil.which("docker") is not None and docker.has_image(image)
-    if not present and check_mode:
-        return {"changed": True, "owner": versions.DEBIANS_OWNER}
-    if not present:
-        volume.fetch(image, f"data_services_{user}_image")
-    return {"changed": not present, "owner": volume.owner_of(image, user)}
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    options = {"image": {"type": "str", "required": True}, "user": {"type": "str", "required": True}}
-    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
-    try:
-        result = work(module.params["image"], module.params["user"], module.check_mode)
-    except ReleaseError as error:
-        evidence = "".join(f"\n  {line}" for line in error.details)
-        module.fail_json(msg=f"{error.code}: {error.what}\nTo do: {error.todo}{evidence}", code=error.code)
-    module.exit_json(**result)
-
-
-if __name__ == "__main__":
-    main()

@@ -44,14 +44,67 @@ _FILE: Options = {
 }
 _RECORD: Options = {"path": {"type": "path", "required": True}, "of": {"type": "list", "elements": "path", "required": True}}
 
+_DOMAIN: Options = {
+    "name": {"type": "str", "required": True},
+    "redirect": {"type": "bool", "default": False},
+    "path": {"type": "str", "default": "/"},
+}
+_IMAGE: Options = {"image": {"type": "str", "required": True}}
+MIGRATOR_SETTINGS = {
+    "lock_timeout": "5s",
+    "statement_timeout": "15min",
+    "client_connection_check_interval": "1s",
+    "idle_in_transaction_session_timeout": "1min",
+}
+
 # What provisioning has the program do.
 TASKS: Dict[str, Options] = {
+    "database_address": {
+        **_APP,
+        "url": {"type": "str", "default": "", "no_log": True},
+        "authority": {"type": "str", "default": ""},
+        "image": {"type": "str", "default": "postgres:17"},
+        "apart": {"type": "bool", "default": False},
+    },
+    "database_roles": {
+        **_APP,
+        "migrator": {"type": "str"},
+        "migrator_password": {"type": "str", "no_log": True},
+        "user": {"type": "str"},
+        "user_password": {"type": "str", "no_log": True},
+        "settings": {"type": "dict", "default": MIGRATOR_SETTINGS},
+        "version_table": {"type": "str", "default": "alembic_version"},
+    },
+    "database_volume": {**_APP, **_IMAGE, "upgrade": {"type": "bool", "default": False}},
+    "edge_site": {
+        **_APP,
+        "domains": {"type": "list", "elements": "dict", "required": True, "options": _DOMAIN},
+        "listen": {"type": "str", "choices": ["socket", "tcp"], "default": "socket"},
+        "port": {"type": "int", "default": 8000},
+        "open_paths": {"type": "list", "elements": "str", "default": []},
+        "site": {"type": "str", "default": ""},
+        "certificate": {"type": "str", "default": ""},
+        "key": {"type": "str", "default": "", "no_log": True},
+        "password_hashes": {"type": "list", "elements": "str", "default": [], "no_log": True},
+        "image": {"type": "str", "default": ""},
+        "owner": {"type": "int", "default": 0},
+    },
+    "engine_plan": {
+        **_APP,
+        "packages": {"type": "list", "elements": "str", "required": True},
+        "settings": {"type": "dict", "required": True},
+        "options": {"type": "dict", "default": {}},
+        "certificates": {"type": "dict", "default": {}},
+        "restart_others": {"type": "bool", "default": False},
+    },
     "host_files": {
         "directories": {"type": "list", "elements": "dict", "default": [], "options": _DIRECTORY},
         "files": {"type": "list", "elements": "dict", "default": [], "options": _FILE},
         "absent": {"type": "list", "elements": "path", "default": []},
         "checksums": {"type": "list", "elements": "dict", "default": [], "options": _RECORD},
     },
+    "image_digest": {**_IMAGE, "variable": {"type": "str", "required": True}},
+    "image_owner": {**_IMAGE, "user": {"type": "str", "required": True}},
 }
 
 STAGES: Dict[str, Options] = {

@@ -142,5 +142,5 @@ def test_what_provisioning_does_needs_no_provisioned_host(monkeypatch: pytest.Mo
     host = FakeHost((MISSING, "no"), (0, '{"changed": true}'))
     assert run(monkeypatch, host, "host_files", absent=["/etc/x"]) == {"changed": True}
     ((command, _), _) = host.calls
-    assert "-d / " in command
+    assert "-d /usr/local/lib/fairlead " in command
     assert [module["temporary"] for module in host.modules] == [False]

@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import roles, scram
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database
-from ansible_collections.fairlead.fastapi.plugins.modules import database_roles
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.provision import database_roles
 from fakes import fails
 
 HERE = Database("shop", "shop", "postgres", "shop_migrator", "shop-data-postgres-1", container="c1")
@@ -86,7 +86,3 @@ def test_check_mode_asks_no_server_before_its_first_start(paths: AppPaths, monke
     assert work(paths, check_mode=True)["changed"]
     with fails("DB_UNREACHABLE"):
         work(paths)
-
-
-def test_the_defaults_are_those_of_the_documentation() -> None:
-    assert all(f"      {name}: {value}\n" in database_roles.DOCUMENTATION for name, value in database_roles.SETTINGS.items())

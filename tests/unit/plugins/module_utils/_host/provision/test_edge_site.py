@@ -9,7 +9,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.command import Finished
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site as _site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import site_write
-from ansible_collections.fairlead.fastapi.plugins.modules import edge_site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.provision import edge_site
 from fakes import fails, service
 from fakes_host import Host, settings_with, tree
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
-from ansible_collections.fairlead.fastapi.plugins.modules import database_address
-from ansible_collections.fairlead.fastapi.plugins.modules.database_address import contents, work
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.provision import database_address
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.provision.database_address import contents, work
 from fakes import fails
 
 URL = "postgresql://owner:s3cr3t@db.example.com/goods"
