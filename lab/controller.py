@@ -59,6 +59,10 @@ class Controller:
         code = self._process.wait(PLAY_SECONDS)
         return Play(code, self.output())
 
+    def is_running(self) -> bool:
+        """Tell whether it has not ended yet."""
+        return self._process.poll() is None
+
     def output(self) -> str:
         """Return what it has printed so far."""
         return Path(self._output.name).read_text()

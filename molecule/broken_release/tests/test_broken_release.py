@@ -10,9 +10,9 @@ SHOWN_CHARACTERS = 40_000
 CASES = [
     pytest.param(
         "never_ready",
-        {"app_release_ready_seconds": 10},
+        {"app_release_ready_seconds": 12},
         "NOT_READY",
-        ("HTTP 503",),
+        ("HTTP 503", "ready … "),  # the second is told while it waits
         id="never ready",
         marks=pytest.mark.fault(row=14, fault="never ready (503)", code="NOT_READY", serves=OLD, says="last answers, last log lines"),
     ),

@@ -1,10 +1,13 @@
 """A deploy puts the release that was asked for into service, and only when there is something to do."""
 
+import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from lab.controller import deploying
 from lab.removal import remove
 from lab.story import App
 
@@ -45,6 +48,16 @@ def test_a_changed_setting_alone_is_a_new_release(app: App) -> None:
     assert app.live != live
     assert app.releases[live]["digest"] == app.releases[app.live]["digest"]
     app.assert_tidy()
+
+
+def test_steps_are_shown_while_they_pass(app: App) -> None:
+    with deploying(app, "v2", app_release_bake_seconds=10) as controller:
+        while not re.search(r"rollout .*ready [0-9.]+ s", controller.output()):
+            assert controller.is_running(), f"it ended first\n{controller.output()}"
+            time.sleep(0.1)
+        assert app.journal["phase"] in ("READY", "SWITCHED"), controller.output()
+        play = controller.wait()
+    assert play.code == 0, play.output
 
 
 @pytest.mark.fault(row=60, fault="`--check --diff` of a deploy", code="", serves="the old release", says="what would change")
