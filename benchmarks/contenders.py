@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.latency import Way
 from lab import removal, secret
 from lab.play import Play, play
 from lab.registry import PASSWORD_FILE, REGISTRY, USER
@@ -34,10 +35,12 @@ class Contender(ABC):
     Args:
         name: its app's name.
         host: the lab host's name.
+        way: how to log in to it, where that is not the usual way.
     """
 
-    def __init__(self, name: str, host: str) -> None:
+    def __init__(self, name: str, host: str, way: Way | None = None) -> None:
         self.app = App(name, host)
+        self.way = way
 
     def provision(self) -> None:
         """Have the host ready for the app, and nothing left of earlier runs. Raises BenchError."""
@@ -72,10 +75,11 @@ class Fairlead(Contender):
         name: its app's name.
         host: the lab host's name.
         words: more words for each deploy but the first, which makes the schema.
+        way: as for any.
     """
 
-    def __init__(self, name: str, host: str, *words: str) -> None:
-        super().__init__(name, host)
+    def __init__(self, name: str, host: str, *words: str, way: Way | None = None) -> None:
+        super().__init__(name, host, way)
         self._words = words
 
     def deploy(self, tag: str) -> float:
@@ -88,7 +92,8 @@ class Fairlead(Contender):
         """Run a playbook; return its seconds and what it left. Raises BenchError when it failed."""
         with _no_connection_yet():
             begin = time.monotonic()
-            done = play(playbook, "-e", f"app_name={self.app.name}", *UNWATCHED, *words, host=self.app.host.name)
+            way = ("-e", json.dumps(self.way.ansible)) if self.way else ()
+            done = play(playbook, "-e", f"app_name={self.app.name}", *UNWATCHED, *way, *words, host=self.app.host.name)
             seconds = time.monotonic() - begin
         if done.code:
             raise BenchError(f"{playbook} {' '.join(words)} failed:\n{done.output[-3000:]}")
@@ -99,7 +104,7 @@ class Script(Contender):
     """The same steps in one hand-written shell script over one SSH connection."""
 
     def deploy(self, tag: str) -> float:
-        command = ["ssh", *self.app.host.ssh_args, "sudo", "sh", "-s"]
+        command = ["ssh", *(self.way.ssh if self.way else ()), *self.app.host.ssh_args, "sudo", "sh", "-s"]
         begin = time.monotonic()
         done = subprocess.run(command, input=self._input(tag), capture_output=True, text=True, timeout=SCRIPT_SECONDS, check=False)
         seconds = time.monotonic() - begin

@@ -8,11 +8,13 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import cycle
 from statistics import median
 
 from benchmarks.contenders import UNPLANNED, BenchError, Contender, Fairlead, Script
+from benchmarks.latency import Way, relay
 from benchmarks.measurements import Outcome, Series
 from lab import hosts
 from lab.__main__ import up
@@ -33,13 +35,21 @@ REMOTE_CALL = re.compile(r"^<[^>]+> (?:SSH: EXEC|PUT|FETCH) ", re.MULTILINE)
 
 
 class Bench:
-    """One benchmark on one lab host; `rate` is in requests a second."""
+    """One benchmark on one lab host.
 
-    def __init__(self, host: str, rate: float) -> None:
-        self.fairlead = Fairlead("bench", host)
-        self.unplanned = Fairlead("bench-unplanned", host, *UNPLANNED)
-        self.script = Script("bench-script", host)
+    Args:
+        host: its name.
+        rate: of the load, in requests a second.
+        way: how to log in to it, where that is not the usual way.
+        rtt_ms: how long that way is.
+    """
+
+    def __init__(self, host: str, rate: float, way: Way | None = None, rtt_ms: float = 0.0) -> None:
+        self.fairlead = Fairlead("bench", host, way=way)
+        self.unplanned = Fairlead("bench-unplanned", host, *UNPLANNED, way=way)
+        self.script = Script("bench-script", host, way)
         self.rate = rate
+        self.rtt_ms = rtt_ms
         self.tags: dict[Contender, cycle[str]] = {contender: cycle(TAGS) for contender in (self.fairlead, self.unplanned, self.script)}
         self.step_seconds: dict[str, list[float]] = defaultdict(list)
 
@@ -48,16 +58,17 @@ class Bench:
         self._prepare()
         deploy, script = Series("deploy.yml"), Series("the same steps as one script")
         self._alternate(runs, [(deploy, self.fairlead), (script, self.script)], self.rate)
-        # What is compared here is less than a second, which load on shared cores would drown.
-        planned, unplanned = Series("deploy.yml, no load"), Series("deploy.yml, nothing planned")
-        self._alternate(runs, [(planned, self.fairlead), (unplanned, self.unplanned)], rate=0)
+        # Load on shared cores would drown what is compared here.
+        planned, unplanned, quiet = Series("deploy.yml, no load"), Series("deploy.yml, nothing planned"), Series("the script, no load")
+        self._alternate(runs, [(planned, self.fairlead), (quiet, self.script), (unplanned, self.unplanned)], rate=0)
         repeats = min(runs, MOST_REPEATS)
         live = next(self.tags[self.fairlead])
         self.fairlead.deploy(live)
         same_again = self._repeat(Series("deploy.yml, same again"), repeats, lambda: self._same_again(live))
         rollback = self._repeat(Series("rollback.yml"), repeats, lambda: self.fairlead.timed("rollback")[0])
         medians = {name: median(seconds) for name, seconds in self.step_seconds.items()}
-        return Outcome(deploy, script, planned, unplanned, rollback, same_again, self._remote_calls(), medians)
+        calls = self._remote_calls()
+        return Outcome(deploy, script, planned, unplanned, quiet, rollback, same_again, calls, medians, self.rtt_ms)
 
     def _alternate(self, runs: int, turns: list[tuple[Series, Contender]], rate: float) -> None:
         for number in range(runs):
@@ -87,7 +98,7 @@ class Bench:
 
     def _repeat(self, series: Series, times: int, work: Callable[[], float]) -> Series:
         for _ in range(times):
-            self._measure(series, self.fairlead.app, work, self.rate)
+            self._measure(series, self.fairlead.app, work, rate=0)
         return series
 
     def _deploy(self, contender: Contender, tag: str, rate: float) -> float:
@@ -117,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--runs", type=_positive, default=10, metavar="N", help="runs of each (%(default)s)")
     top.add_argument("--rate", type=float, default=100, help="requests a second (%(default)s)")
+    top.add_argument("--rtt", type=float, default=0, metavar="MS", help="round trip between controller and host (%(default)s)")
     top.add_argument("--host", default=hosts.DEFAULT, help="the lab host to use (%(default)s)")
     return top
 
@@ -133,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         up([options.host])
-        outcome = Bench(options.host, options.rate).run(options.runs)
+        with relay(hosts.Host(options.host), options.rtt / 1000) if options.rtt else nullcontext() as way:
+            outcome = Bench(options.host, options.rate, way, options.rtt).run(options.runs)
     except (BenchError, LabError, ProbeError, AssertionError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
