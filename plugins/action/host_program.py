@@ -98,7 +98,8 @@ class ActionModule(ActionBase):
         told = self._execute_module(MODULE, given, task_vars)
         if told.get("failed"):
             raise AnsibleActionFail("the program could not be brought to the host", result=told)
-        run = self._run(shlex.quote(told["path"]))
+        # By its name, because nothing may be executed from /tmp where that is mounted so.
+        run = self._run(f"/bin/sh {shlex.quote(told['path'])}" if temporary else shlex.quote(told["path"]))
         removed = f'{run}; code=$?; rm -rf "$(dirname {shlex.quote(told["path"])})"; exit "$code"'
         return self._call(removed if temporary else run, document)
 
