@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -16,6 +16,8 @@ from typing import Any
 BEGIN_SECONDS = 1.0
 # Steps that end shortly after one another share a line.
 LINE_SECONDS = 1.0
+# The result does not wait for a connection that does not end.
+END_SECONDS = 5.0
 _DIRECTORY = "/run/fairlead-runs"
 
 Show = Callable[[str, str], None]
@@ -59,20 +61,19 @@ class Follower:
         with subprocess.Popen(
             self._words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:
-            reader = Thread(target=self._read, args=(process,), daemon=True)
+            reader = Thread(target=self._read, args=(process.stdout,), daemon=True)
             reader.start()
             while not self._ended.wait(LINE_SECONDS):
                 self._tell()
             process.terminate()
-            reader.join()
+            reader.join(END_SECONDS)
 
     def end(self) -> None:
         """The call has ended."""
         self._ended.set()
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout
-        for line in process.stdout:
+    def _read(self, lines: Iterable[str] | None) -> None:
+        for line in lines or ():
             try:
                 event = json.loads(line)
                 event["stage"], event["step"]
