@@ -20,6 +20,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage i
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import TASKS
 
+NICE = 5
 # What follows in one call, where one host is released.
 AFTER = dict.fromkeys(("release_prepare", "release_target"), ("release_rollout", "release_finish"))
 PROVISION = "ansible_collections.fairlead.fastapi.plugins.module_utils._host.provision"
@@ -32,6 +33,8 @@ def run_stage(document: str) -> Result:
     Args:
         document: JSON: ``stage``, its name; ``params``, its checked options; ``check``, whether it may only look.
     """
+    # Users of the live release go first where the host is short of CPU; containers are not affected, only our own work.
+    os.nice(NICE)
     wanted = json.loads(document)
     if wanted["stage"] in TASKS:
         return _provision(wanted["stage"], wanted["params"], wanted["check"])

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -32,8 +31,6 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import LEASE_SECONDS
 
 Result = Dict[str, Any]
-
-NICE = 5
 
 
 class Stage:
@@ -176,8 +173,6 @@ def failure(error: ReleaseError, stage: Stage) -> Result:
 
 def perform(work: Callable[[Stage], Result], params: Dict[str, Any], check_mode: bool, told: Optional[Told] = None) -> Result:
     """Run a stage and return its result, as Ansible knows results of modules; `told` hears of its steps meanwhile."""
-    # Users of the live release go first where the host is short of CPU; containers are not affected, only our own work.
-    os.nice(NICE)
     stage = Stage(params, check_mode, Steps(told) if told else None)
     try:
         result = work(stage)

@@ -61,7 +61,8 @@ NOT_READY = {
 
 def called(monkeypatch: pytest.MonkeyPatch, stage: str, answers: dict[str, Any], **params: Any) -> tuple[dict[str, Any], list[str]]:
     """Run a stage, with each stage answered by its fake, and return the result and which stages ran."""
-    ran = []
+    ran: list[str] = []
+    nice: list[int] = []
 
     def perform(name: str, params: dict[str, Any], check: bool, progress: None) -> dict[str, Any]:
         ran.append(name)
@@ -69,8 +70,11 @@ def called(monkeypatch: pytest.MonkeyPatch, stage: str, answers: dict[str, Any],
         return dict(answers[name])
 
     monkeypatch.setattr(program, "_perform", perform)
+    monkeypatch.setattr(os, "nice", nice.append)
     document = {"stage": stage, "params": {"app": "shop", "lock_wait": 60.0, **params}, "check": False}
-    return program.run_stage(json.dumps(document)), ran
+    result = program.run_stage(json.dumps(document))
+    assert nice == [program.NICE], "once for the whole call"
+    return result, ran
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What all stages share: they recover first, clear up when they fail, and tell failures without secrets."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -208,7 +207,6 @@ def fails_quoting(stage: _stage.Stage) -> _stage.Result:
 
 @pytest.mark.parametrize("work", [quotes, fails_quoting])
 def test_what_leaves_a_stage_is_printable_but_for_the_sql_that_is_judged(host: Host, monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
-    monkeypatch.setattr(os, "nice", lambda by: 0)
     result = _stage.perform(work, {"app": "shop"}, check_mode=False)
     assert result.get("failed", False) is (work is fails_quoting)
     plan = result.pop("plan", None)
