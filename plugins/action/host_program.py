@@ -63,6 +63,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{name}: {'; '.join(checked.error_messages)}")
         wanted = {"stage": name, "params": checked.validated_parameters, "check": bool(self._task.check_mode)}
         document = json.dumps(wanted, default=str)
+        python = str((task_vars or {}).get("ansible_python_interpreter", ""))
+        self._python = python if python.startswith("/") else ""
         with following(self._reader(checked.validated_parameters.get("run")), self._shown(task_vars or {})) as follower:
             done = self._call(self._found(DIRECTORY if name in TASKS else f"/opt/fairlead/{checked.validated_parameters['app']}"), document)
             if done["rc"] in (MISSING, NOT_PROVISIONED):
@@ -98,9 +100,9 @@ class ActionModule(ActionBase):
         told = self._execute_module(MODULE, given, task_vars)
         if told.get("failed"):
             raise AnsibleActionFail("the program could not be brought to the host", result=told)
-        # By its name, because nothing may be executed from /tmp where that is mounted so.
-        run = self._run(f"/bin/sh {shlex.quote(told['path'])}" if temporary else shlex.quote(told["path"]))
-        removed = f'{run}; code=$?; rm -rf "$(dirname {shlex.quote(told["path"])})"; exit "$code"'
+        directory = told["path"].rpartition("/")[0]
+        run = self._run(directory)
+        removed = f'{run}; code=$?; rm -rf {shlex.quote(directory)}; exit "$code"'
         return self._call(removed if temporary else run, document)
 
     def _is_current(self) -> bool:
@@ -111,11 +113,15 @@ class ActionModule(ActionBase):
 
     def _found(self, home: str) -> str:
         """Return the command that runs a stage, or says why it cannot; a host was provisioned where it has the directory `home`."""
-        path, home = f"{DIRECTORY}/{program().name}/fairlead", shlex.quote(home)
-        return f"if [ -x {path} ]; then {self._run(path)}; elif [ -d {home} ]; then exit {MISSING}; else exit {NOT_PROVISIONED}; fi"
+        own, home = f"{DIRECTORY}/{program().name}", shlex.quote(home)
+        run = self._run(own)
+        return f"if [ -x {own}/fairlead ]; then {run}; elif [ -d {home} ]; then exit {MISSING}; else exit {NOT_PROVISIONED}; fi"
 
-    def _run(self, path: str) -> str:
-        return f"{self._compute_environment_string()} {path} stage".strip()
+    def _run(self, directory: str) -> str:
+        """Return the command that runs a stage: by the Python that is set for the host, else by the one that installed it."""
+        # Not the launcher itself: nothing may be executed from /tmp where that is mounted so.
+        words = [self._python, "-IS", directory] if self._python else ["/bin/sh", f"{directory}/fairlead"]
+        return f"{self._compute_environment_string()} {shlex.join(words)} stage".strip()
 
     def _call(self, command: str, document: str) -> Result:
         """Run a command that reads the document; by a file, where the connection takes no standard input for commands."""

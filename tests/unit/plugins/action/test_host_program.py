@@ -39,7 +39,13 @@ class FakeHost:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, host: FakeHost, name: str = "release_status", check: bool = False, pipelining: bool = True, **args: Any
+    monkeypatch: pytest.MonkeyPatch,
+    host: FakeHost,
+    name: str = "release_status",
+    check: bool = False,
+    pipelining: bool = True,
+    python: str = "auto_silent",
+    **args: Any,
 ) -> dict[str, Any]:
     action = ActionModule.__new__(ActionModule)
     action._task = SimpleNamespace(action=f"fairlead.fastapi.{name}", args=args, check_mode=check)
@@ -57,7 +63,7 @@ def run(
     }
     for attribute, fake in fakes.items():
         monkeypatch.setattr(action, attribute, fake)
-    result: dict[str, Any] = action.run(None, {})
+    result: dict[str, Any] = action.run(None, {"ansible_python_interpreter": python})
     return result
 
 
@@ -113,6 +119,12 @@ def test_wrong_options_are_told_before_the_host_is_asked(monkeypatch: pytest.Mon
 def test_a_program_without_an_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AnsibleActionFail, match="release_status ended without an answer: KeyError: 'x'"):
         run(monkeypatch, FakeHost((1, "")), app="shop")
+
+
+def test_the_python_that_is_set_for_the_host_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost((0, LIVE))
+    run(monkeypatch, host, python="/opt/python 3/bin/python3", app="shop")
+    assert f"then '/opt/python 3/bin/python3' -IS {PATH.removesuffix('/fairlead')} stage;" in host.calls[0][0]
 
 
 def test_what_the_host_says_is_without_the_secrets_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
