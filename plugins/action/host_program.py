@@ -69,7 +69,9 @@ class ActionModule(ActionBase):
             done = self._call(self._found(DIRECTORY if name in TASKS else f"/opt/fairlead/{checked.validated_parameters['app']}"), document)
             if done["rc"] in (MISSING, NOT_PROVISIONED):
                 done = self._brought(done["rc"] == NOT_PROVISIONED, document, task_vars)
-        result: Result = remove_values(_answer(name, done), checked._no_log_values)  # as AnsibleModule does
+        hidden = checked._no_log_values
+        said = remove_values(str(done["stderr"]).strip(), hidden)
+        result: Result = remove_values(_answer(name, done["rc"], str(done["stdout"]), said), hidden)  # as AnsibleModule does
         return {**result, "steps_shown": follower.told} if follower else result
 
     def _reader(self, run: str | None) -> list[bytes] | None:
@@ -140,13 +142,12 @@ def _archive() -> str:
     return base64.b64encode(program().archive()).decode()
 
 
-def _answer(name: str, done: Result) -> Result:
-    """Return what the program answered: its last line."""
-    lines = str(done["stdout"]).strip().splitlines()
+def _answer(name: str, code: int, printed: str, said: str) -> Result:
+    """Return what the program answered: the last line that it printed."""
+    lines = printed.strip().splitlines()
     try:
         answer = json.loads(lines[-1])
     except (IndexError, ValueError):
-        said = str(done["stderr"]).strip()
-        last = said.splitlines()[-1] if said else f"exit code {done['rc']}"
-        raise AnsibleActionFail(f"{name} ended without an answer: {last}", result={"module_stderr": said, "rc": done["rc"]}) from None
+        last = said.splitlines()[-1] if said else f"exit code {code}"
+        raise AnsibleActionFail(f"{name} ended without an answer: {last}", result={"module_stderr": said, "rc": code}) from None
     return dict(answer)

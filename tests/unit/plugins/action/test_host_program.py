@@ -156,3 +156,11 @@ def test_what_provisioning_does_needs_no_provisioned_host(monkeypatch: pytest.Mo
     ((command, _), _) = host.calls
     assert "-d /usr/local/lib/fairlead " in command
     assert [module["temporary"] for module in host.modules] == [False]
+
+
+def test_nor_is_what_it_says_when_it_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost((1, ""))
+    monkeypatch.setattr(host, "call", lambda command, in_data=b"": {"rc": 1, "stdout": "", "stderr": "KeyError: 'hidden-word'"})
+    with pytest.raises(AnsibleActionFail) as caught:
+        run(monkeypatch, host, "release_target", **TARGET)
+    assert "hidden-word" not in f"{caught.value} {caught.value.result}"
