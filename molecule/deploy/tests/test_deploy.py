@@ -51,7 +51,7 @@ def test_a_changed_setting_alone_is_a_new_release(app: App) -> None:
 
 
 def test_steps_are_shown_while_they_pass(app: App) -> None:
-    with deploying(app, "v2", app_release_bake_seconds=10) as controller:
+    with deploying(app, "v3", app_release_bake_seconds=10) as controller:
         while not re.search(r"rollout .*ready [0-9.]+ s", controller.output()):
             assert controller.is_running(), f"it ended first\n{controller.output()}"
             time.sleep(0.1)
