@@ -104,6 +104,7 @@ def assert_rollback_is_possible(app: "App") -> None:
 
 def observe(app: "App") -> Facts:
     """Ask the host, and the app as a user does."""
+    app.await_retired()
     found: dict[str, Any] = json.loads(app.on_host(*program("observe"), app.name))
     facts = Facts(**found)
     record = facts.bundles.get(facts.live or "")

@@ -20,6 +20,7 @@ from lab.probe import RunningProbe, running
 THOROUGH = os.environ.get("FAIRLEAD_THOROUGH") == "1"
 # An answer that takes longer has failed, unless a test waits for it on purpose.
 ANSWER_SECONDS = 30.0
+AWAIT_RETIRED = "while systemctl --quiet is-active 'fairlead-retire-{app}-r[0-9]*.service'; do sleep 0.1; done"
 # Parts of provisioning, which take a fraction of the time: the proxy with the app's site, and the data services.
 PROXY_ONLY, DATA_ONLY = ("--tags", "edge_proxy"), ("--tags", "data_services")
 EDGE_AUTHORITY = "/var/lib/fairlead-edge/data/caddy/pki/authorities/local/root.crt"
@@ -144,8 +145,13 @@ class App:
         listing = self.on_host("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=fairlead.app={self.name}")
         return [json.loads(self.on_host("docker", "inspect", identifier))[0] for identifier in listing.split()]
 
+    def await_retired(self) -> None:
+        """Wait until no unit stops a release any more, which may take as long as its last request; not for those that begin later."""
+        self.on_host("sh", "-c", AWAIT_RETIRED.format(app=self.name))
+
     def running(self) -> dict[str, str]:
-        """When each running container of the app's releases was started, by name."""
+        """When each running container of the app's releases was started, by name, once none is being stopped any more."""
+        self.await_retired()
         return {c["Name"].lstrip("/"): c["State"]["StartedAt"] for c in self.containers() if c["State"]["Running"]}
 
     def sql(self, statement: str) -> str:

@@ -75,6 +75,14 @@ options:
     default: false
 """
 
+    FINISH = r"""
+options:
+  warm_seconds:
+    description: For how long the release before runs on, so that a rollback only has to switch. V(0) has it stopped at once.
+    type: float
+    default: 0
+"""
+
     RELEASE = r"""
 options:
   release:

@@ -10,10 +10,12 @@ module: release_finish
 short_description: Finish a release that is in service
 version_added: 1.0.0
 description:
-  - Stops what ran before after its last request, removes releases and images that no rollback needs any more, and ends the run.
+  - Has what ran before stopped after its last request, removes releases and images that no rollback needs any more, and ends the run.
+  - A systemd unit stops it, C(fairlead-retire-<app>-<release>), so that nobody waits. What it cut is told by the next run.
 extends_documentation_fragment:
   - fairlead.fastapi.stage
   - fairlead.fastapi.stage.release
+  - fairlead.fastapi.stage.finish
 """
 
 EXAMPLES = r"""
@@ -30,15 +32,11 @@ release:
   description: The live release.
   returned: success, except in check mode
   type: dict
-stopped:
-  description: Ids of the releases that were stopped; they are kept for a rollback.
+retired:
+  description: Ids of the releases that are being stopped, or will be; they are kept for a rollback.
   returned: success, except in check mode
   type: list
   elements: str
-cut:
-  description: How many requests to a stopped release did not end within its limits.
-  returned: success, except in check mode
-  type: int
 pruned:
   description: Ids of the releases that were removed.
   returned: success, except in check mode

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - fairlead.fastapi.stage
   - fairlead.fastapi.stage.begin
+  - fairlead.fastapi.stage.finish
 attributes:
   diff_mode:
     support: full

@@ -80,6 +80,11 @@ volumes:
   returned: success
   type: list
   elements: dict
+retiring:
+  description: Ids of the releases that still run and are not live any more; each is being stopped, or will be.
+  returned: success
+  type: list
+  elements: str
 updates:
   description:
     - What was published since the host got its images and packages, one sentence each - tags of the proxy and of the app's data services

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - fairlead.fastapi.stage
   - fairlead.fastapi.stage.begin
+  - fairlead.fastapi.stage.finish
 options:
   release:
     description: Id of the release to go back to; empty for the one that was live before.

@@ -1,9 +1,14 @@
 """A rollback is one command, and goes where the operator expects."""
 
+import time
+
 import pytest
 
 from lab import hostile_database, paths
 from lab.story import App, mixed_load_was_served
+
+# For a release whose time of five seconds began a moment ago to end, on a busy machine.
+WARM_SECONDS = 60.0
 
 
 def test_there_and_back_under_load(app: App) -> None:
@@ -15,6 +20,31 @@ def test_there_and_back_under_load(app: App) -> None:
     mixed_load_was_served(load)
     assert (app.live, second) == (first, f"r{int(first[1:]) + 1}")
     assert app.releases[second]["status"] == "kept"
+    app.assert_tidy()
+
+
+def test_a_release_that_is_warm_is_only_switched_to(app: App) -> None:
+    before = app.live
+    app.deploy("v3", app_release_warm_seconds=600).succeeded()
+    running = app.running()
+    assert sorted(running) == sorted(f"{app.name}-{release}-api-1" for release in (before, app.live))
+    assert app.deploy("v3", app_release_warm_seconds=600).succeeded().changed == 0
+    with app.load() as load:
+        app.rollback().succeeded()
+    mixed_load_was_served(load)
+    name = f"{app.name}-{before}-api-1"
+    assert (app.live, app.running()) == (before, {name: running[name]})
+    app.assert_tidy()
+
+
+def test_a_warm_release_ends_when_its_time_is_over(app: App) -> None:
+    app.deploy("v3", app_release_warm_seconds=5).succeeded()
+    assert len(app.running()) == 2
+    deadline = time.monotonic() + WARM_SECONDS
+    while len(app.running()) > 1 and time.monotonic() < deadline:
+        time.sleep(1)
+    app.assert_tidy()
+    app.rollback().succeeded()
     app.assert_tidy()
 
 

@@ -22,6 +22,7 @@ _RUN: Options = {
     "lease_seconds": {"type": "float", "default": LEASE_SECONDS},
     "lock_wait": {"type": "float", "default": 0.0},
 }
+_FINISH: Options = {"warm_seconds": {"type": "float", "default": 0.0}}
 _BEGIN: Options = {
     **_RUN,
     "registry_username": {"type": "str", "default": ""},
@@ -29,6 +30,7 @@ _BEGIN: Options = {
     "controller_clock": {"type": "float"},
     "settings": {"type": "dict", "required": True},
     "go_on": {"type": "bool", "default": False},
+    **_FINISH,
 }
 _RELEASE: Options = {"release": {"type": "str", "required": True}}
 
@@ -127,7 +129,7 @@ STAGES: Dict[str, Options] = {
         "allow_contract": {"type": "bool", "default": False},
     },
     "release_rollout": {**_RUN, **_RELEASE, "migrations": {"type": "list", "elements": "dict", "default": []}},
-    "release_finish": {**_RUN, **_RELEASE},
+    "release_finish": {**_RUN, **_RELEASE, **_FINISH},
     "release_target": {
         **_BEGIN,
         "release": {"type": "str", "default": ""},

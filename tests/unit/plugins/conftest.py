@@ -10,7 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.man
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc as _proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer, Listener
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import drain, site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import drain, retirement, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge as _edge
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import registry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import candidate
@@ -36,6 +36,7 @@ from fakes import APP, Answers, FakeEdge, FakeEngine, FakeRegistry
 from fakes_database import BACKUP, FakeDatabase
 from fakes_host import Background, Clock, Host
 from fakes_proc import Proc
+from fakes_units import Units
 
 # Far from any limit.
 PLENTY = "MemTotal:       16000000 kB\nMemAvailable:    8000000 kB\n"
@@ -82,7 +83,7 @@ def database(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeDatabas
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
-    for module in (candidate, bake, drain, journal, migration, release_rollout):
+    for module in (candidate, bake, drain, journal, migration, release_rollout, retirement):
         monkeypatch.setattr(module, "time", fake)
     return fake
 
@@ -140,6 +141,13 @@ def logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def units(monkeypatch: pytest.MonkeyPatch) -> Units:
+    fake = Units()
+    monkeypatch.setattr(retirement, "run", fake.run)
+    return fake
+
+
+@pytest.fixture
 def host(
     paths: AppPaths,
     engine: FakeEngine,
@@ -151,6 +159,7 @@ def host(
     memory: Path,
     logins: Path,
     proc: Proc,
+    units: Units,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Host:
     """A provisioned host on which nothing is live yet; its edge listens."""
@@ -160,4 +169,4 @@ def host(
     monkeypatch.setattr(stage, "unreached", lambda paths, live: edge.unreached)
     monkeypatch.setattr(stage, "Registry", partial(FakeRegistry, engine))
     monkeypatch.setattr(preflight, "_edge_listens", lambda settings: [])
-    return Host(paths, engine, answers, edge, clock, background)
+    return Host(paths, engine, answers, edge, clock, background, units)

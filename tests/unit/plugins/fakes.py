@@ -237,6 +237,10 @@ class FakeEngine:
         self.note("keep", identifier)
         self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = docker.LASTING
 
+    def let_end(self, identifier: str) -> None:
+        self.note("let end", identifier)
+        self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = "no"
+
     def compose(self, project: str, directory: Path, *arguments: str, seconds: float, merge: bool = False) -> Finished:
         verb = next(word for word in arguments if word in ("up", "run"))
         if verb == "up" and not self.compose_leaves.code:

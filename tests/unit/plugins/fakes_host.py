@@ -21,6 +21,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.domains i
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.migration import Migration
 from fakes import APP, IMAGE, Answers, FakeEdge, FakeEngine, container, digest_of
 from fakes_database import BACKUP, FakeDatabase
+from fakes_units import Units
 
 SECRET = "s3cr3t-of-the-database"
 SETTINGS: Settings = {
@@ -156,6 +157,7 @@ class Host:
     edge: FakeEdge
     clock: Clock
     background: Background
+    units: Units
 
     @property
     def live(self) -> str | None:
@@ -299,5 +301,6 @@ class Host:
             "controller_clock": None,
             "strict": False,
             "migrations": [],
+            "warm_seconds": 0.0,
         }
         return Stage({**content, **login, **own, **params}, check_mode)

@@ -72,6 +72,10 @@ class AppPaths:
     def bundle(self, release: str) -> Path:
         return self.releases / release
 
+    def cut(self, release: str) -> Path:
+        """There when requests were cut as a release stopped, until the next run has told it."""
+        return self.home / f"cut-{release}.json"
+
     def socket_dir(self, release: str) -> Path:
         return self.run_root / self.app / release
 

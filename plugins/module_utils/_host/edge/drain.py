@@ -45,10 +45,11 @@ def stop_release(app: str, release: str, settings: Optional[Settings] = None) ->
     return sum(_stop(container, settings) for container in docker.containers(app, release) if container["State"]["Running"])
 
 
-def cut_warning(cut: int, releases: Sequence[str]) -> str:
-    """Return the warning about requests that a stop cut."""
+def cut_warning(cut: int, releases: Sequence[str], at: str = "") -> str:
+    """Return the warning about requests that a stop cut, at a time in UTC where that is not now."""
+    when = f", at {at}," if at else ""
     return (
-        f"CUT: {cut} requests to {', '.join(releases)} had not ended after its worker's limit and were cut; "
+        f"CUT: {cut} requests to {', '.join(releases)}{when} had not ended after its worker's limit and were cut; "
         "raise app_release_worker_grace_seconds and app_release_stop_grace_seconds where such requests are meant to end"
     )
 

@@ -236,6 +236,11 @@ def keep_running(identifier: str) -> None:
     _check(run(["docker", "update", "--restart", LASTING, identifier]), "setting the restart policy")
 
 
+def let_end(identifier: str) -> None:
+    """Have the engine leave the container alone when it ends, and after a reboot."""
+    _check(run(["docker", "update", "--restart", "no", identifier]), "setting the restart policy")
+
+
 def is_kept_running(container: Dict[str, Any]) -> bool:
     """Tell whether `keep_running` was called for what `containers` returned."""
     return bool(container["HostConfig"]["RestartPolicy"]["Name"] == LASTING)

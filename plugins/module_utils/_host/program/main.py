@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.program.progress import Progress, reported
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Result, perform
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError, explain
@@ -87,6 +88,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     commands.add_parser("stage", help="run the stage that standard input asks for")
     for name, said in (("backup", "back an app up, as scheduled"), ("drill", "prove an app's newest backup")):
         commands.add_parser(name, help=said).add_argument("--app", required=True, help="the app's name")
+    retire = commands.add_parser("retire", help="stop a release that is not live any more, after its last request")
+    for name, said in (("--app", "the app's name"), ("--release", "the release's id")):
+        retire.add_argument(name, required=True, help=said)
     wanted = parser.parse_args(arguments)
     with in_use(Path(sys.path[0])):
         told = _told(wanted)
@@ -97,6 +101,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _told(wanted: argparse.Namespace) -> Dict[str, Any]:
     if wanted.command == "stage":
         return run_stage(sys.stdin.buffer.read().decode("utf-8"))
+    if wanted.command == "retire":
+        os.nice(NICE)
+        return retirement.stop(AppPaths(wanted.app), wanted.release)
     from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import scheduled  # stages do without
 
     return {"backup": scheduled.back_up, "drill": scheduled.prove}[wanted.command](AppPaths(wanted.app))

@@ -17,3 +17,4 @@ def remove_release(paths: AppPaths, release: str) -> None:
         docker.remove(container["Id"])
     socket_dir.remove(paths.socket_dir(release))
     shutil.rmtree(paths.bundle(release), ignore_errors=True)
+    paths.cut(release).unlink(missing_ok=True)

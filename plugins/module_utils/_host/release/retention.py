@@ -8,6 +8,7 @@ from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import prunable, unneeded_images
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import PRUNED
@@ -21,7 +22,8 @@ def has_prunable(ledger: Ledger, live: Optional[str], keep: int) -> bool:
 
 def prune(paths: AppPaths, ledger: Ledger, live: Optional[str], keep: int) -> List[str]:
     """Remove releases that no rollback needs, and images that no release needs; return the ids of the former."""
-    gone = prunable(ledger.releases, live, keep)
+    running = running_releases(docker.containers(paths.app))  # its last requests, or its time to be gone back to, are not over
+    gone = [release for release in prunable(ledger.releases, live, keep) if release not in running]
     for release in gone:
         remove_release(paths, release)
         ledger.get(release).status = PRUNED

@@ -12,6 +12,7 @@ import time
 from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths, write_atomically
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
@@ -98,6 +99,6 @@ def start_again(paths: AppPaths, release: str) -> None:
         ReleaseError: START_FAILED, APP_EXIT, NOT_READY.
     """
     old = Candidate(paths, release)
-    old.start()
+    retirement.start(old)
     old.await_ready()
     old.keep_running()

@@ -13,6 +13,7 @@ from typing import List, Optional, Tuple
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import store
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import remove_logins
@@ -85,7 +86,7 @@ def _repair_route(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional
     served = [release for release in host.ledger.releases if release.status in (LIVE, KEPT) and has_record(paths, release.id)]
     last = next((release.id for release in served if release.status == LIVE), None)
     if last:
-        Candidate(paths, last).start()
+        retirement.start(Candidate(paths, last))
     else:
         last = next((release.id for release in reversed(served) if _serves(paths, release.id)), None)
     if last is None:
@@ -120,7 +121,7 @@ def _discard_prepared(paths: AppPaths, journal: Journal, host: Snapshot) -> Opti
 
 
 def _stop_others(paths: AppPaths, journal: Journal, host: Snapshot) -> Optional[List[str]]:
-    others = [release for release in host.running if release != host.live]
+    others = [release for release in host.running if release != host.live and not retirement.is_under_way(paths.app, release)]
     for release in others:
         _stop_or_remove(paths, host.ledger, release)
     return [f"RECOVERED: {release} was running and is not live; it was stopped" for release in others] or None
@@ -202,7 +203,7 @@ def _complete(paths: AppPaths, ledger: Ledger, release: str) -> str:
 def _serves(paths: AppPaths, release: str) -> bool:
     candidate = Candidate(paths, release)
     try:
-        candidate.start()
+        retirement.start(candidate)
         candidate.await_ready()
     except ReleaseError:
         return False

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.files import AppPaths
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.steps import Steps, Told
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, retirement, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine.registry import Registry
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import bundle
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import find
@@ -81,7 +81,7 @@ class Stage:
         with self.steps.step("recover") as step:
             host, self.told = recovery.recover(self.paths, self.journal, host)
             step["told"] = self.told
-        self.warnings += self.told
+        self.warnings += [*self.told, *retirement.cuts(self.paths)]
         return host
 
     def resume(self) -> Ledger:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.distance import distance
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC
@@ -26,11 +27,17 @@ def is_same(stage: Stage, host: Snapshot, bundle: Bundle) -> bool:
         return False
     container = host.container
     lasting = container is not None and container["State"]["Running"] and docker.is_kept_running(container)
-    if not lasting or host.running != [host.live] or not _fits_database(stage, host):
+    if not lasting or not _is_alone(stage, host) or not _fits_database(stage, host):
         return False
     problems = _stage.unreached(stage.paths, host.bundle)
     stage.warnings += [f"DRIFT: users do not reach the live release: {problem}" for problem in problems]
     return not problems
+
+
+def _is_alone(stage: Stage, host: Snapshot) -> bool:
+    """Tell whether nothing else runs but releases that are being stopped."""
+    others = [release for release in host.running if release != host.live]
+    return len(others) < len(host.running) and all(retirement.is_under_way(stage.paths.app, release) for release in others)
 
 
 def _fits_database(stage: Stage, host: Snapshot) -> bool:

@@ -11,6 +11,7 @@ from typing import List, Optional, Tuple
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import backup, backup_volumes, lookup, store, volume_restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups import restore as _restore
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups.manifest import Manifest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import database_copy
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import Database, described
@@ -40,6 +41,8 @@ def run(stage: Stage) -> Result:
             _restore.require_space(database, manifest)
         if not into and manifest.volumes:
             volume_restore.require_space(manifest, docker.engine().data)
+        if not into:
+            retirement.complete(stage.paths)
         result = _beside(stage, database, manifest, into) if database and into else _live(stage, database, manifest)
         seconds = round(time.monotonic() - started, 2)
         facts = {"at": manifest.at, "revision": manifest.revision}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import versions as _versions
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres import volume as _volume
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.roles import Role, Wanted
@@ -28,6 +29,7 @@ def run(stage: Stage) -> Result:
 def copy(stage: Stage) -> Result:
     """Fill the new volume, after what an upgrade that died has left is cleared away."""
     p = stage.params
+    retirement.complete(stage.paths)
     image = _volume.find_image(p["image"])
     with stage.steps.step("recover") as step:
         step["told"] = _upgrade.revert(stage.paths)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import alembic_words
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described, find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
@@ -20,6 +21,7 @@ def run(stage: Stage) -> Result:
     wanted = stage.params["downgrade"]
     with stage.lock():
         stage.resume()
+        retirement.complete(stage.paths)
         image = Candidate(stage.paths, wanted["by"]).for_migrations
         migration = MigrationRun(stage, image, find_database(stage.paths))
         with migration.alone(wanted["revision"]):

@@ -4,36 +4,35 @@
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import List
 
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, pause_after_switch, stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import read_route
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.run.stage import Result, Stage, brief
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors import ReleaseError
 
 
 def run(stage: Stage) -> Result:
-    """Stop the old, remove the oldest, end the run."""
+    """Have the old release stopped, remove the oldest, end the run."""
     if stage.check_mode:
         return {"changed": True}
     with stage.lock():
         ledger = stage.resume()
         live = Candidate(stage.paths, stage.params["release"])
         _require_live(stage, live)
-        with stage.steps.step("drain") as step:
-            stopped, step["cut"] = _stop_others(stage, live)
-        if step["cut"]:
-            stage.warnings.append(cut_warning(step["cut"], stopped))
+        with stage.steps.step("retire") as step:
+            step["retired"] = retired = _retire_others(stage, ledger, live)
         with stage.steps.step("prune"):
             pruned = retention.prune(stage.paths, ledger, live.id, int(live.settings["keep"]))
         stage.journal.enter("COMMITTED")
         record = brief(ledger.get(live.id))
-        return {"changed": True, "release": record, "stopped": stopped, "cut": step["cut"], "pruned": pruned}
+        return {"changed": True, "release": record, "retired": retired, "pruned": pruned}
 
 
 def _require_live(stage: Stage, release: Candidate) -> None:
@@ -46,12 +45,19 @@ def _require_live(stage: Stage, release: Candidate) -> None:
         )
 
 
-def _stop_others(stage: Stage, live: Candidate) -> Tuple[List[str], int]:
-    """Stop every other release that runs; return their ids, and how many requests their limits cut."""
+def _retire_others(stage: Stage, ledger: Ledger, live: Candidate) -> List[str]:
+    """Have every other release that runs stopped, and return their ids; the one to go back to may stay warm for a while."""
     others = [release for release in running_releases(docker.containers(stage.paths.app)) if release != live.id]
-    if others:
-        pause_after_switch(stage.paths.route, float(live.settings["drain_seconds"]))
-    cut = 0
+    before = ledger.get(live.id).previous
     for release in others:
-        cut += stop_release(stage.paths.app, release, settings_of(stage.paths, release))
-    return others, cut
+        warm = stage.params["warm_seconds"] if release == before else 0.0
+        if not retirement.begin(stage.paths, release, warm):
+            _stop(stage, release)
+    return others
+
+
+def _stop(stage: Stage, release: str) -> None:
+    """Stop a release here and now: systemd does not take the order."""
+    retirement.pause(stage.paths)
+    cut = stop_release(stage.paths.app, release, settings_of(stage.paths, release))
+    stage.warnings += [cut_warning(cut, [release])] if cut else []

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.settings import Settings
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import distance as _distance
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import schema as _schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.plan import Plan
@@ -35,6 +36,7 @@ def run(stage: Stage) -> Result:
             return {"changed": True, "output": [], "migrations": _told(plan.pending), "backup": None}
         ledger = stage.resume()
         release = Candidate(stage.paths, stage.params["release"])
+        retirement.complete(stage.paths)
         migration = MigrationRun(stage, release.for_migrations, find_database(stage.paths))
         with migration.alone(plan.revision):
             pending = plan.pending if migration.has_pending() else []

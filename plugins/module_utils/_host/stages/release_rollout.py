@@ -10,7 +10,7 @@ from typing import List, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import ready_warning
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import Answer
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, site
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import edge, retirement, site
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.access import require_access
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import pause_after_switch, stop_release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import described
@@ -70,11 +70,11 @@ def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) ->
         with stage.steps.step("stop") as step:
             step["volumes"] = handover.volumes
             stage.warnings += handover.stop_old(stage.journal)
-    with stage.steps.step("start"):
-        candidate.start()
+    with stage.steps.step("start") as step:
+        step["warm"] = retirement.start(candidate)
     stage.journal.enter("STARTED")
     with stage.steps.step("ready"):
-        answer = _await_ready(stage, candidate)
+        answer = _await_ready(stage, candidate, just_started=not step["warm"])
         if candidate.settings["listen"] == "socket":
             require_access(stage.paths, candidate.id, candidate.title, candidate.settings)
     stage.journal.enter("READY")
@@ -95,13 +95,13 @@ def _put_into_service(stage: Stage, candidate: Candidate, handover: Handover) ->
     return answer
 
 
-def _await_ready(stage: Stage, candidate: Candidate) -> Answer:
+def _await_ready(stage: Stage, candidate: Candidate, just_started: bool) -> Answer:
     began = time.monotonic()
     answer = candidate.await_ready()
     late = ready_warning(time.monotonic() - began, float(candidate.settings["ready_seconds"]))
     stage.warnings += [late] if late else []
-    # Only of a release that was just started: one that serves may have lost a process long ago.
-    candidate.require_memory()
+    if just_started:  # one that serves may have lost a process long ago
+        candidate.require_memory()
     return answer
 
 

@@ -10,6 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.backups imp
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.limits import killed_problem
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe import verdict
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import rollback_target
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot, observe
@@ -44,6 +45,7 @@ def run(stage: Stage) -> Result:
         "health": "; ".join([*(problems or ["ready"]), *notes]),
         "previous": brief(rollback_target(ledger.releases, live).release),
         "releases": [brief(release) for release in reversed(ledger.releases)],
+        "retiring": [release for release in host.running if release != live and retirement.is_under_way(stage.paths.app, release)],
         "drift": drift,
         "backup": backup,
         "volumes": volumes,

@@ -1,9 +1,8 @@
-"""Last stage: the old release is stopped after its last request; what no rollback needs goes."""
+"""Last stage: a unit stops the old release after its last request; what no rollback needs goes."""
 
-import os
 import shutil
 
-import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import write_route
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.stages.release_finish import run as finish
 from fakes import IMAGE, digest_of, fails, service
 from fakes_host import Host, settings_with
@@ -20,26 +19,41 @@ def switched(host: Host, *tags: str) -> None:
     host.holds("run1", release=host.live)
 
 
-def test_the_old_release_is_stopped_and_kept(host: Host) -> None:
+def test_the_old_release_is_stopped_by_a_unit_and_kept(host: Host) -> None:
     switched(host, "v1", "v2")
     result = finish(host.stage(release="r2"))
-    assert (result["stopped"], result["pruned"], result["release"]["id"]) == (["r1"], [], "r2")
-    assert result["cut"] == 0
-    assert host.engine.told == ["stop container-r1"]
+    assert (result["retired"], result["pruned"], result["release"]["id"]) == (["r1"], [], "r2")
+    assert host.engine.told == ["let end container-r1"]
+    assert host.units.begun == ["r1"]
     assert (host.live, host.unfinished, host.phases[-1]) == ("r2", False, "COMMITTED")
     assert host.paths.bundle("r1").is_dir()
 
 
-@pytest.mark.parametrize(
-    ("since_switch", "waits"),
-    [(0.0, 0.5), (0.2, 0.3), (9.0, 0.0), (-3600.0, 0.5)],  # the last: the clock was set back meanwhile
-)
-def test_requests_on_their_way_arrive_before_the_stop(host: Host, since_switch: float, waits: float) -> None:
+def test_the_release_before_may_stay_warm(host: Host) -> None:
     switched(host, "v1", "v2")
-    started = host.clock.now
-    os.utime(host.paths.route, (started - since_switch, started - since_switch))
+    finish(host.stage(release="r2", warm_seconds=600.0))
+    assert host.units.begun == ["r1 in 600 s"]
+
+
+def test_only_the_release_before_stays_warm(host: Host) -> None:
+    switched(host, "v1", "v2", "v3")
+    host.engine.present["r1"]["State"]["Running"] = True
+    finish(host.stage(release="r3", warm_seconds=600.0))
+    assert host.units.begun == ["r1", "r2 in 600 s"]
+
+
+def test_what_a_rollback_came_from_does_not_stay_warm(host: Host) -> None:
+    switched(host, "v1", "v2")
+    write_route(host.paths, "r1")
+    finish(host.stage(release="r1", warm_seconds=600.0))
+    assert host.units.begun == ["r2"]
+
+
+def test_without_systemd_it_is_stopped_at_once(host: Host) -> None:
+    switched(host, "v1", "v2")
+    host.units.takes = False
     finish(host.stage(release="r2"))
-    assert host.clock.now - started == pytest.approx(waits, abs=0.001)
+    assert host.engine.told == ["let end container-r1", "stop container-r1"]
 
 
 def test_what_no_rollback_needs_is_removed_with_its_image(host: Host) -> None:
@@ -58,14 +72,22 @@ def test_an_image_that_a_kept_release_uses_stays(host: Host) -> None:
     assert not any(words.startswith("remove image") for words in host.engine.told)
 
 
-def test_requests_that_the_limits_cut_are_counted_and_warned_of(host: Host, proc: Proc) -> None:
+def test_what_runs_still_is_removed_by_the_next_run(host: Host) -> None:
+    switched(host, "v1", "v2", "v3")
+    host.engine.present["r1"]["State"]["Running"] = True
+    assert finish(host.stage(release="r3"))["pruned"] == []
+    assert host.record("r1").status == "kept"
+
+
+def test_requests_that_were_cut_here_are_counted_and_warned_of(host: Host, proc: Proc) -> None:
     switched(host, "v1", "v2")
+    host.units.takes = False
     host.engine.projects["edge"] = [service("edge", "caddy", Pid=EDGE)]
     proc.unix(4711, connected=3)
     host.background.seconds = 40
     host.engine.stop_exit_code = 137
     stage = host.stage(release="r2")
-    assert finish(stage)["cut"] == 3
+    finish(stage)
     (warning,) = stage.warnings
     assert warning.startswith("CUT: 3 requests to r1 had not ended")
 
@@ -75,8 +97,9 @@ def test_a_release_whose_bundle_is_gone_is_stopped_uncounted(host: Host, proc: P
     proc.unix(4711, connected=3)
     host.background.seconds = 40
     shutil.rmtree(host.paths.bundle("r1"))
-    result = finish(host.stage(release="r2"))
-    assert (result["stopped"], result["cut"]) == (["r1"], 0)
+    host.units.takes = False
+    stage = host.stage(release="r2")
+    assert (finish(stage)["retired"], stage.warnings) == (["r1"], [])
 
 
 def test_only_the_live_release_can_be_finished(host: Host) -> None:
