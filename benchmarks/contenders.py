@@ -82,8 +82,8 @@ class Fairlead(Contender):
         super().__init__(name, host, way)
         self._words = words
 
-    def deploy(self, tag: str) -> float:
-        return self.timed("deploy", "-e", f"image_tag={tag}", *self._words)[0]
+    def deploy(self, tag: str, *words: str) -> float:
+        return self.timed("deploy", "-e", f"image_tag={tag}", *self._words, *words)[0]
 
     def begin(self, tag: str) -> None:
         self.timed("deploy", "-e", f"image_tag={tag}")

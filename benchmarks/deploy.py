@@ -4,6 +4,7 @@ Under load beside a hand-written script; without load beside one that looks for 
 """
 
 import argparse
+import hashlib
 import re
 import sys
 from collections import defaultdict
@@ -13,7 +14,7 @@ from functools import partial
 from itertools import cycle
 from statistics import median
 
-from benchmarks.contenders import UNPLANNED, BenchError, Contender, Fairlead, Script
+from benchmarks.contenders import SCRIPT, UNPLANNED, BenchError, Contender, Fairlead, Script
 from benchmarks.latency import Way, relay
 from benchmarks.measurements import Outcome, Series
 from lab import hosts
@@ -30,6 +31,8 @@ FIRST_TAG = TAGS[-1]
 # Seconds. A deploy ends with the last request to the old release: with longer ones their beat would be measured.
 LONG_POLL = 1
 MOST_REPEATS = 3  # of rollback and of the same again; also how many releases are kept for rollbacks
+# The release before runs on meanwhile.
+WARM = ("-e", "app_release_warm_seconds=600")
 # A line of Ansible's -vvv for each command sent to the host, and for each file copied to or from it.
 REMOTE_CALL = re.compile(r"^<[^>]+> (?:SSH: EXEC|PUT|FETCH) ", re.MULTILINE)
 
@@ -52,6 +55,7 @@ class Bench:
         self.rtt_ms = rtt_ms
         self.tags: dict[Contender, cycle[str]] = {contender: cycle(TAGS) for contender in (self.fairlead, self.unplanned, self.script)}
         self.step_seconds: dict[str, list[float]] = defaultdict(list)
+        self.warm_seconds: list[float] = []
 
     def run(self, runs: int) -> Outcome:
         """Measure. Raises BenchError when something went wrong that makes the seconds worthless."""
@@ -66,9 +70,11 @@ class Bench:
         self.fairlead.deploy(live)
         same_again = self._repeat(Series("deploy.yml, same again"), repeats, lambda: self._same_again(live))
         rollback = self._repeat(Series("rollback.yml"), repeats, lambda: self.fairlead.timed("rollback")[0])
+        warm = self._repeat(Series("rollback.yml, warm"), repeats, self._warm_rollback)
         medians = {name: median(seconds) for name, seconds in self.step_seconds.items()}
         calls = self._remote_calls()
-        return Outcome(deploy, script, planned, unplanned, quiet, rollback, same_again, calls, medians, self.rtt_ms)
+        series = (deploy, script, planned, unplanned, quiet, rollback, same_again, warm)
+        return Outcome(*series, calls, medians, self.warm_seconds, self._compared(), self.rtt_ms)
 
     def _alternate(self, runs: int, turns: list[tuple[Series, Contender]], rate: float) -> None:
         for number in range(runs):
@@ -114,6 +120,17 @@ class Bench:
         if done.changed:
             raise BenchError(f"deploying {tag} again changed {done.changed} things (was it pushed anew meanwhile?)")
         return seconds
+
+    def _warm_rollback(self) -> float:
+        self.fairlead.deploy(next(self.tags[self.fairlead]), *WARM)
+        seconds, done = self.fairlead.timed("rollback", "-v")
+        self.warm_seconds.append(sum(steps(done.output).values()))
+        return seconds
+
+    def _compared(self) -> str:
+        """Name what was deployed and the script by their hashes: neither a faster image nor a slower script passes for a faster tool."""
+        images = {f"{release['tag']} {release['digest'][:19]}" for release in self.fairlead.app.releases.values() if release["tag"] in TAGS}
+        return ", ".join([*sorted(images), f"script sha256:{hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12]}"])
 
     def _remote_calls(self) -> int:
         """Deploy once more, with the connection's own protocol shown, and count what was sent to the host."""

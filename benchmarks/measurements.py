@@ -46,7 +46,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that was measured; `steps` are the medians of the seconds of each step on the host."""
+    """All that was measured.
+
+    `steps` are the medians of the seconds of each step on the host; `warm_seconds` those of all steps of each rollback to a release that
+    ran still; `compared` names images and script.
+    """
 
     deploy: Series
     script: Series
@@ -55,8 +59,11 @@ class Outcome:
     quiet_script: Series
     rollback: Series
     same_again: Series
+    warm: Series
     remote_calls: int
     steps: dict[str, float]
+    warm_seconds: list[float]
+    compared: str
     rtt_ms: float
 
     @property
@@ -66,6 +73,7 @@ class Outcome:
             "deploy under load": self.deploy.median / self.script.median,
             "deploy": self.planned.median / self.quiet_script.median,
             "rollback": self.rollback.median / self.quiet_script.median,
+            "warm rollback": self.warm.median / self.quiet_script.median,
             "same again": self.same_again.median / self.quiet_script.median,
             "p99 under load": median(self.deploy.p99_ms) / median(self.script.p99_ms),
         }
@@ -82,7 +90,7 @@ class Outcome:
 
     @property
     def _all(self) -> tuple[Series, ...]:
-        return (self.deploy, self.script, self.planned, self.quiet_script, self.unplanned, self.rollback, self.same_again)
+        return (self.deploy, self.script, self.planned, self.quiet_script, self.unplanned, self.rollback, self.same_again, self.warm)
 
     def table(self) -> str:
         """Return the table for people."""
@@ -95,8 +103,10 @@ class Outcome:
                 *(series.row() for series in self._all),
                 "",
                 f"beside the script, at {self.rtt_ms:g} ms: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in self.ratios.items()),
+                f"compared: {self.compared}",
                 f"a deploy is {self.remote_calls} remote calls, and one that reads its progress",
                 f"finding out that nothing is to be migrated takes {self.plan_seconds:.2f} s, without load",
+                f"a rollback to a release that ran still takes {median(self.warm_seconds):.2f} s on the host",
                 f"seconds in steps on the host: {on_host:.2f} ({shown})",
                 f"seconds of Ansible, SSH and Python's start: {self.deploy.median - on_host:.2f}, under load",
             ]
@@ -107,6 +117,7 @@ class Outcome:
         return json.dumps(
             {
                 "rtt_ms": self.rtt_ms,
+                "compared": self.compared,
                 "ratios": {name: round(ratio, 2) for name, ratio in self.ratios.items()},
                 "remote_calls": self.remote_calls,
                 "deploy_s": round(self.deploy.median, 2),
@@ -117,6 +128,8 @@ class Outcome:
                 "script_s": round(self.script.median, 2),
                 "quiet_script_s": round(self.quiet_script.median, 2),
                 "rollback_s": round(self.rollback.median, 2),
+                "warm_rollback_s": round(self.warm.median, 2),
+                "warm_rollback_on_host_s": round(median(self.warm_seconds), 2),
                 "same_again_s": round(self.same_again.median, 2),
                 "requests": sum(series.requests for series in self._all),
                 "failed": self.failed,
