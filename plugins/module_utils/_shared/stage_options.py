@@ -106,6 +106,7 @@ TASKS: Dict[str, Options] = {
         "checksums": {"type": "list", "elements": "dict", "default": [], "options": _RECORD},
     },
     "image_digest": {**_IMAGE, "variable": {"type": "str", "required": True}},
+    "proxy_ports": {"ports": {"type": "list", "elements": "int", "required": True}},
     "image_owner": {**_IMAGE, "user": {"type": "str", "required": True}},
 }
 
