@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs import checks, volume_rules
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk, statements
-from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _declared, _source
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _declared, _playbooks, _source
 
 _JINJA = ("{{", "{%", "{#")
 _COLLECTION = Path(__file__).parents[2]
@@ -45,6 +45,7 @@ class ActionModule(ActionBase):
         problems = self._problems(declared, variables, list(load_extra_vars(self._loader)))
         if problems:
             counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+            problems = _playbooks.named(problems, _playbooks.are_here(Path.cwd()))
             listing = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
             result.update(failed=True, code="CONFIG", msg=f"CONFIG: {counted} in your variables; nothing was changed.\n{listing}")
         else:

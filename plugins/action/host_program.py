@@ -8,6 +8,7 @@ import base64
 import json
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
@@ -17,6 +18,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.stage_options import STAGES, TASKS
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _playbooks
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._following import Show, command, following
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._host_program import program, version
 from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import short_stage
@@ -72,6 +74,7 @@ class ActionModule(ActionBase):
         hidden = checked._no_log_values
         said = remove_values(str(done["stderr"]).strip(), hidden)
         result: Result = remove_values(_answer(name, done["rc"], str(done["stdout"]), said), hidden)  # as AnsibleModule does
+        result = _playbooks.named(result, _playbooks.are_here(Path.cwd()))
         return {**result, "steps_shown": follower.told} if follower else result
 
     def _reader(self, run: str | None) -> list[bytes] | None:
