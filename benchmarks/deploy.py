@@ -122,7 +122,8 @@ class Bench:
         return seconds
 
     def _warm_rollback(self) -> float:
-        self.fairlead.deploy(next(self.tags[self.fairlead]), *WARM)
+        app = self.fairlead.app
+        self.fairlead.deploy(next(tag for tag in TAGS if tag != app.releases[app.live]["tag"]), *WARM)
         seconds, done = self.fairlead.timed("rollback", "-v")
         self.warm_seconds.append(sum(steps(done.output).values()))
         return seconds
