@@ -88,12 +88,15 @@ class Fairlead(Contender):
     def begin(self, tag: str) -> None:
         self.timed("deploy", "-e", f"image_tag={tag}")
 
-    def timed(self, playbook: str, *words: str) -> tuple[float, Play]:
-        """Run a playbook; return its seconds and what it left. Raises BenchError when it failed."""
+    def timed(self, playbook: str, *words: str, yielding: bool = False) -> tuple[float, Play]:
+        """Run a playbook; return its seconds and what it left. Raises BenchError when it failed.
+
+        With `yielding` the controller goes behind the host's users: it is a machine of its own where it does not share their cores.
+        """
         with _no_connection_yet():
             begin = time.monotonic()
             way = ("-e", json.dumps(self.way.ansible)) if self.way else ()
-            done = play(playbook, "-e", f"app_name={self.app.name}", *UNWATCHED, *way, *words, host=self.app.host.name)
+            done = play(playbook, "-e", f"app_name={self.app.name}", *UNWATCHED, *way, *words, host=self.app.host.name, yielding=yielding)
             seconds = time.monotonic() - begin
         if done.code:
             raise BenchError(f"{playbook} {' '.join(words)} failed:\n{done.output[-3000:]}")

@@ -110,7 +110,7 @@ class Bench:
     def _deploy(self, contender: Contender, tag: str, rate: float) -> float:
         if contender is not self.fairlead or not rate:
             return contender.deploy(tag)
-        seconds, done = self.fairlead.timed("deploy", "-e", f"image_tag={tag}", "-v")
+        seconds, done = self.fairlead.timed("deploy", "-e", f"image_tag={tag}", "-v", yielding=True)
         for name, value in steps(done.output).items():
             self.step_seconds[name].append(value)
         return seconds

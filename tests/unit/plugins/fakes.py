@@ -142,6 +142,7 @@ class FakeEngine:
         self.is_engine = docker.Engine(PLATFORM, Path("/"), live_restore=True)
         self.memory: int | None = 64 * MEGABYTE
         self.stop_exit_code = 0
+        self.starts_again = True
         self.declared: list[str] = []
         self.volumes: dict[str, dict[str, Any]] = {}
         self.volume_root = Path("/nonexistent")
@@ -226,6 +227,12 @@ class FakeEngine:
         self.note("stop", identifier)
         self.present[identifier.removeprefix("container-")]["State"].update(Running=False, Status="exited", ExitCode=self.stop_exit_code)
 
+    def start(self, identifier: str) -> bool:
+        self.note("start", identifier)
+        if self.starts_again:
+            self.present[identifier.removeprefix("container-")]["State"].update(Running=True, Status="running")
+        return self.starts_again
+
     def restart(self, identifier: str) -> None:
         self.note("restart", identifier)
 
@@ -233,13 +240,10 @@ class FakeEngine:
         self.note("remove", identifier)
         self.present.pop(identifier.removeprefix("container-"), None)
 
-    def keep_running(self, identifier: str) -> None:
-        self.note("keep", identifier)
-        self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = docker.LASTING
-
-    def let_end(self, identifier: str) -> None:
-        self.note("let end", identifier)
-        self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]["Name"] = "no"
+    def keep_running(self, identifier: str, lasting: bool = True) -> None:
+        self.note("keep" if lasting else "let end", identifier)
+        policy = self.present[identifier.removeprefix("container-")]["HostConfig"]["RestartPolicy"]
+        policy["Name"] = docker.LASTING if lasting else "no"
 
     def compose(self, project: str, directory: Path, *arguments: str, seconds: float, merge: bool = False) -> Finished:
         verb = next(word for word in arguments if word in ("up", "run"))

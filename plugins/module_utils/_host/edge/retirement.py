@@ -36,7 +36,7 @@ def begin(paths: AppPaths, release: str, after: float = 0.0) -> bool:
     From here on it does not come back by itself, after a reboot least of all.  False where systemd does not take the order.
     """
     for container in docker.containers(paths.app, release):
-        docker.let_end(container["Id"])
+        docker.keep_running(container["Id"], lasting=False)
     unit = unit_of(paths.app, release)
     run(["systemctl", "stop", f"{unit}.timer"])  # what was to happen later
     if _is_active(f"{unit}.service"):

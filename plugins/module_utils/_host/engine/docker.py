@@ -18,8 +18,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.errors im
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 QUESTION_SECONDS = 30.0
-# A registry that does not answer soon is not waited for.
-REGISTRY_SECONDS = 10.0
+REGISTRY_SECONDS = 10.0  # one that does not answer soon is not waited for
 ANSWER_BYTES = 16 * 1024 * 1024
 COMPOSE = "compose.yaml"
 APP_LABEL = "fairlead.app"
@@ -92,8 +91,7 @@ def about() -> Tuple[Dict[str, Any], Dict[str, Any]]:
 
 def all_containers() -> List[Dict[str, Any]]:
     """Return all containers of the engine, as `docker ps --all` lists them."""
-    listed: List[Dict[str, Any]] = _ask("/containers/json?all=true")
-    return listed
+    return list(_ask("/containers/json?all=true"))
 
 
 def compose_version() -> Optional[str]:
@@ -221,6 +219,11 @@ def stop(identifier: str, seconds: int) -> None:
     _check(run(["docker", "stop", "--time", str(seconds), identifier], seconds + KILL_SECONDS), "stopping the old release")
 
 
+def start(identifier: str) -> bool:
+    """Start a container unless it runs, and tell whether the engine could."""
+    return run(["docker", "start", identifier], RESTART_SECONDS).code == 0
+
+
 def restart(identifier: str) -> None:
     """Stop a container as its own settings say, and start it again."""
     _check(run(["docker", "restart", identifier], RESTART_SECONDS), "starting the release again")
@@ -231,14 +234,9 @@ def remove(identifier: str) -> None:
     run(["docker", "rm", "--force", "--volumes", identifier])
 
 
-def keep_running(identifier: str) -> None:
-    """Have the engine start the container again after a crash or a reboot."""
-    _check(run(["docker", "update", "--restart", LASTING, identifier]), "setting the restart policy")
-
-
-def let_end(identifier: str) -> None:
-    """Have the engine leave the container alone when it ends, and after a reboot."""
-    _check(run(["docker", "update", "--restart", "no", identifier]), "setting the restart policy")
+def keep_running(identifier: str, lasting: bool = True) -> None:
+    """Have the engine start the container again after a crash or a reboot, or leave it alone."""
+    _check(run(["docker", "update", "--restart", LASTING if lasting else "no", identifier]), "setting the restart policy")
 
 
 def is_kept_running(container: Dict[str, Any]) -> bool:
@@ -248,6 +246,5 @@ def is_kept_running(container: Dict[str, Any]) -> bool:
 
 def compose(project: str, directory: Path, *arguments: str, seconds: float = 60.0, merge: bool = False) -> Finished:
     """Run Compose on the bundle in `directory` and return what it left; the exit code is the caller's to judge."""
-    file = str(directory / COMPOSE)
-    command = ["docker", "compose", "--project-name", project, "--project-directory", str(directory), "--file", file, *arguments]
-    return run(command, seconds, cwd=str(directory), merge=merge)
+    own = ("--project-name", project, "--project-directory", str(directory), "--file", str(directory / COMPOSE))
+    return run(["docker", "compose", *own, *arguments], seconds, cwd=str(directory), merge=merge)

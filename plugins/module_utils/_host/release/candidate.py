@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Dict, Optional
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc
@@ -15,7 +16,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base.probe 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.image import Image
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import socket_dir
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import BundleRecord, read_record
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import BundleRecord, checksums, read_record
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import is_one_off, serving
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.log_hints import describe_exit, hint
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.readiness import (
@@ -89,21 +90,20 @@ class Candidate:
         socket_dir.make(self.paths.socket_dir(self.id), int(self.settings["user"].partition(":")[0] or 0))
         app_volumes.ensure(self.paths.app, self.settings)
         directory = self.paths.bundle(self.id)
-        done = docker.compose(
-            self.project,
-            directory,
-            "up",
-            "--detach",
-            "--no-deps",
-            "--no-build",
-            "--pull",
-            "never",
-            API,
-            seconds=START_SECONDS,
-        )
+        if self._is_there_still(directory):
+            return
+        up = ("up", "--detach", "--no-deps", "--no-build", "--pull", "never", API)
+        done = docker.compose(self.project, directory, *up, seconds=START_SECONDS)
         if done.code:
             words = done.err.splitlines()[-15:]
             raise ReleaseError("START_FAILED", f"{self.title} could not be started", hint(words) or "see the engine's output below", words)
+
+    def _is_there_still(self, directory: Path) -> bool:
+        """Start the container that the release had, if it has what its bundle says: Compose would do the same in twice the time."""
+        container = self.container()
+        if container is None or container["Config"]["Image"] != self.image or checksums(directory) != self.record.files:
+            return False
+        return docker.start(container["Id"])
 
     def restart(self) -> None:
         """Start the release again, so that none of its pools holds a connection to a database that was replaced.

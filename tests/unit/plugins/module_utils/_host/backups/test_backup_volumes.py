@@ -145,7 +145,7 @@ def test_a_restore_exchanges_the_files_while_nothing_runs(host: Host, data: Path
     kept = next(name for name in beside(data) if name.startswith("fairlead-before-"))
     assert beside(data) == ["_data", kept] and (data.with_name(kept) / "later").exists()
     assert kept in said
-    assert host.engine.told == ["stop container-r1", "compose up shop-r1"]
+    assert host.engine.told == ["stop container-r1", "start container-r1"]
     assert host.engine.present["r1"]["State"]["Running"]
 
 

@@ -87,13 +87,13 @@ def test_a_release_that_is_being_stopped_ends_before_it_starts_again(retiring: H
 
     retiring.clock.while_asleep = end
     assert not retirement.start(Candidate(retiring.paths, "r1"))
-    assert retiring.engine.told == ["let end container-r1", "compose up shop-r1"]
+    assert retiring.engine.told == ["let end container-r1", "start container-r1"]
 
 
 def test_a_warm_release_that_lost_a_process_is_started_anew(retiring: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retirement.proc, "killed_for_memory", lambda pid: 1)
     assert not retirement.start(Candidate(retiring.paths, "r1"))
-    assert retiring.engine.told == ["stop container-r1", "compose up shop-r1"]
+    assert retiring.engine.told == ["stop container-r1", "start container-r1"]
 
 
 def test_nothing_else_runs_while_the_database_changes(retiring: Host) -> None:

@@ -221,3 +221,34 @@ def test_it_is_started_again_without_its_one_off_containers(host: Host, running:
     host.engine.present["migration"] = container(release.id, service="migrate")
     release.restart()
     assert host.engine.told == ["restart container-r1"]
+
+
+def stopped(host: Host) -> Candidate:
+    """Return a release that was live, and whose container was stopped."""
+    host.serves("v1", "v2")
+    return Candidate(host.paths, "r1")
+
+
+def test_a_container_that_is_there_still_is_started(host: Host) -> None:
+    stopped(host).start()
+    assert host.engine.told == ["start container-r1"]
+
+
+def test_a_bundle_that_was_edited_makes_a_new_container(host: Host) -> None:
+    release = stopped(host)
+    (host.paths.bundle("r1") / "app.env").write_text("LOG_LEVEL=debug\n")
+    release.start()
+    assert host.engine.told == ["compose up shop-r1"]
+
+
+def test_a_container_of_another_image_is_made_anew(host: Host) -> None:
+    release = stopped(host)
+    host.engine.present["r1"]["Config"]["Image"] = "registry.lab:5000/shop/api:v1"
+    release.start()
+    assert host.engine.told == ["compose up shop-r1"]
+
+
+def test_what_the_engine_cannot_start_again_is_made_anew(host: Host) -> None:
+    host.engine.starts_again = False  # a network of it is gone
+    stopped(host).start()
+    assert host.engine.told == ["start container-r1", "compose up shop-r1"]
