@@ -35,6 +35,10 @@ options:
     description: Tag to release. It is resolved to a digest once; only the digest is used from then on.
     type: str
     required: true
+  digest:
+    description: Digest to release, such as C(sha256:…); the tag is then only a label, and need not exist. Empty for what the tag means.
+    type: str
+    default: ''
   compose:
     description: The rendered Compose file.
     type: str

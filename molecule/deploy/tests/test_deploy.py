@@ -1,8 +1,10 @@
 """A deploy puts the release that was asked for into service, and only when there is something to do."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,22 @@ def test_the_image_runs_by_digest(app: App) -> None:
     record = app.releases[app.live]
     assert container["Config"]["Image"] == f"{record['repository']}@{record['digest']}"
     assert record["revision"] == app.revision
+
+
+def test_what_another_inventory_runs_is_deployed_by_its_digest(app: App, tmp_path: Path) -> None:
+    """As from staging to production: by what `status` tells, whatever became of the tag meanwhile."""
+    file = tmp_path / "status.json"
+    assert app.play("status", status_json=str(file)).succeeded().changed == 0
+    (told,) = json.loads(file.read_text()).values()
+    digest = told["live"]["digest"]
+    assert (told["live"]["id"], told["health"]) == (app.live, "ready")
+    app.deploy("v2").succeeded()
+    app.deploy("no-such-tag", image_digest=digest).succeeded()
+    live = app.releases[app.live]
+    assert (live["tag"], live["digest"]) == ("no-such-tag", digest)
+    assert app.deploy("v1").succeeded().changed == 0, "the same image by its tag is another release"
+    app.deploy("v1", image_digest="sha256:12").failed_with("CONFIG")
+    app.assert_tidy()
 
 
 def test_the_same_again_changes_nothing(app: App) -> None:

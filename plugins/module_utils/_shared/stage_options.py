@@ -115,6 +115,7 @@ STAGES: Dict[str, Options] = {
         **_BEGIN,
         "image": {"type": "str", "required": True},
         "tag": {"type": "str", "required": True},
+        "digest": {"type": "str", "default": ""},
         "compose": {"type": "str", "required": True},
         "environment": {"type": "dict", "default": {}},
         "secrets": {"type": "dict", "default": {}, "no_log": True},

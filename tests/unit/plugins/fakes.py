@@ -280,9 +280,9 @@ class FakeRegistry:
         self._engine = engine
         self._image = image
 
-    def resolve(self, tag: str) -> Remote:
+    def resolve(self, tag: str, digest: str = "") -> Remote:
         self._engine.fail("resolve")
-        return Remote(digest_of(tag), list(self.platforms))
+        return Remote(digest or digest_of(tag), list(self.platforms))
 
     def pull(self, digest: str) -> bool:
         reference = f"{self._image}@{digest}"

@@ -302,5 +302,6 @@ class Host:
             "strict": False,
             "migrations": [],
             "warm_seconds": 0.0,
+            "digest": "",
         }
         return Stage({**content, **login, **own, **params}, check_mode)

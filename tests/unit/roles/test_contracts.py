@@ -2,8 +2,6 @@
 
 import ast
 import re
-import subprocess
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -130,16 +128,6 @@ def test_playbooks_only_say_which_roles_run_where(playbook: str) -> None:
         tasks = [task for key in ("pre_tasks", "tasks", "post_tasks") for task in play.get(key, [])]
         assert modules(tasks) <= {"ansible.builtin.import_role", "ansible.builtin.include_role"}
         assert all("." in role["role"] for role in play.get("roles", [])), "roles by their full names"
-
-
-def test_the_built_collection_carries_only_what_runs() -> None:
-    needed = {"meta", "plugins", "roles", "playbooks", "README.md", "LICENSE", "CHANGELOG.md", "changelogs"}
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=30)
-    tracked = {name.split("/")[0] for name in listed.stdout.splitlines()}
-    ignored = load(ROOT / "galaxy.yml")["build_ignore"]
-    shipped = {name for name in tracked if not any(fnmatch(name, pattern) for pattern in ignored)}
-    assert shipped - {"galaxy.yml", "requirements.yml"} <= needed
-    assert {"meta", "plugins", "roles", "playbooks"} <= shipped
 
 
 def test_each_part_of_provisioning_can_be_run_alone() -> None:

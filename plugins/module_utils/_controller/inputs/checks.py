@@ -25,6 +25,7 @@ Rule = Callable[[object], Optional[str]]
 # What a type cannot say.
 RULES: Dict[str, Rule] = {
     "image_tag": rules.tag_problem,
+    "image_digest": rules.digest_problem,
     "app_name": rules.app_name_problem,
     "app_domain": domains.domain_problem,
     "app_domains": domains.problem,

@@ -11,6 +11,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._shared.shown imp
 
 # What the distribution specification allows: https://github.com/opencontainers/distribution-spec (pull, <reference> as a tag).
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MOVING = frozenset(
     [
         "latest",
@@ -52,6 +53,13 @@ def tag_problem(tag: object) -> Optional[str]:
     if tag.lower() in _MOVING:
         return f"{shown(tag)} is a moving name: two deploys of it may be two different images; use a tag that is never reused"
     return None
+
+
+def digest_problem(digest: object) -> Optional[str]:
+    """Say why `digest` names no image; None when it does, or none is given."""
+    if not digest or (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
+        return None
+    return f"{shown(digest)} is not a digest: sha256: and 64 of the characters 0-9 and a-f, as playbooks/status.yml shows it"
 
 
 def app_name_problem(name: object) -> Optional[str]:

@@ -63,7 +63,7 @@ TRIES = 3
 TRY_INTERVAL = 1.0
 
 _ADVICE = {
-    "IMAGE_NOT_FOUND": "check image_tag and app_image, and that the image was pushed",
+    "IMAGE_NOT_FOUND": "check image_tag (or image_digest) and app_image, and that the image was pushed",
     "REGISTRY_AUTH": "check app_registry_username and app_registry_password (vault.yml of your inventory)",
     "REGISTRY_UNREACHABLE": "check that this host reaches the registry, and its certificate (docker_engine_registry_certificates)",
     "PULL_TIMEOUT": "look at the network between this host and the registry, or raise app_release_pull_seconds",
@@ -102,15 +102,15 @@ class Registry:
     password: str
     seconds: float
 
-    def resolve(self, tag: str) -> Remote:
-        """Ask, through the engine and its settings, what `tag` points to, without pulling it.
+    def resolve(self, tag: str, digest: str = "") -> Remote:
+        """Ask, through the engine and its settings, what `tag` points to, or for a digest, without pulling it.
 
         Source: Engine API, `DistributionInspect`.
 
         Raises:
             ReleaseError: IMAGE_NOT_FOUND, REGISTRY_AUTH, REGISTRY_UNREACHABLE (after some tries) or PULL_TIMEOUT.
         """
-        reference = f"{self.image}:{tag}"
+        reference = f"{self.image}@{digest}" if digest else f"{self.image}:{tag}"
         started = time.monotonic()
         for attempt in range(1, TRIES + 1):
             left = max(self.seconds - (time.monotonic() - started), 0.1)

@@ -53,7 +53,7 @@ def _check(stage: Stage, host: Snapshot) -> Tuple[Bundle, Optional[ReleaseError]
     if any(finding.code in ("COMMAND_MISSING", "DOCKER_DOWN") for finding in findings):
         preflight.raise_all(findings)
     try:
-        remote = stage.registry(p["image"]).resolve(p["tag"])
+        remote = stage.registry(p["image"]).resolve(p["tag"], p["digest"])
     except ReleaseError as error:
         raise preflight.combined([*findings, error]) from error
     findings += filter(None, [preflight.platform(f"{p['image']}:{p['tag']}", remote.platforms)])

@@ -11,6 +11,7 @@ Rule = Callable[[object], str | None]
 
 FIT: list[tuple[Rule, list[object]]] = [
     (rules.tag_problem, ["v1", "3f2c1ab", "1.2.3-rc.1", "2026_01_31", "_x", "V1", "latest-1", "a" * 128]),
+    (rules.digest_problem, ["", None, "sha256:" + "0a" * 32]),
     (rules.app_name_problem, ["shop", "a", "shop-2", "s" * 30]),
     (domains.host_name_problem, ["shop.example.com", "localhost", "a-b.c", "xn--bcher-kva.example", "1.example.com"]),
     (rules.image_problem, ["shop", "acme/shop", "registry.lab:5000/shop/api", "ghcr.io/a/b_c/d--e", "localhost/x"]),
@@ -19,6 +20,17 @@ FIT: list[tuple[Rule, list[object]]] = [
     (rules.names_problem, [{}, {"DATABASE_HOST": 1, "_x": None, "a1": ""}]),
 ]
 UNFIT: list[tuple[Rule, list[tuple[Any, str]]]] = [
+    (
+        rules.digest_problem,
+        [
+            ("sha256:12", "is not a digest"),
+            ("0a" * 32, "is not a digest"),
+            ("sha256:" + "0A" * 32, "is not a digest"),
+            ("sha512:" + "0a" * 64, "is not a digest"),
+            ("sha256:" + "0a" * 32 + "\n", "is not a digest"),
+            (5, "is not a digest"),
+        ],
+    ),
     (
         rules.tag_problem,
         [

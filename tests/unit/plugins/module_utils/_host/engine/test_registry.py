@@ -42,14 +42,14 @@ def clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def registry_answers(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Asks:
-    """Have the engine answer with these, each after `seconds`; returns the limits and headers it was asked with."""
+    """Have the engine answer with these, each after `seconds`; returns the limits and headers it was asked with, each time for `path`."""
 
-    def prepare(*answers: Answer, seconds: float = 0.0) -> Asked:
+    def prepare(*answers: Answer, seconds: float = 0.0, path: str = f"{IMAGE}:v1") -> Asked:
         asked: Asked = []
         queue = list(answers)
 
-        def get(self: Listener, path: str, limit: float, headers: dict[str, str]) -> Answer:
-            assert (self.socket_path, path) == (docker.ENGINE_SOCKET, f"/distribution/{IMAGE}:v1/json")
+        def get(self: Listener, wanted: str, limit: float, headers: dict[str, str]) -> Answer:
+            assert (self.socket_path, wanted) == (docker.ENGINE_SOCKET, f"/distribution/{path}/json")
             asked.append((limit, headers))
             clock.now += min(seconds, limit)
             return queue.pop(0)
@@ -65,6 +65,11 @@ def test_a_tag_becomes_a_digest_and_platforms(registry_answers: Asks, before: li
     asked = registry_answers(*before, FOUND)
     assert registry().resolve("v1") == Remote(DIGEST, [("linux", "arm64")])
     assert len(asked) == len(before) + 1
+
+
+def test_a_digest_is_asked_for_by_itself(registry_answers: Asks) -> None:
+    registry_answers(FOUND, path=f"{IMAGE}@{DIGEST}")
+    assert registry().resolve("a-label", DIGEST).digest == DIGEST
 
 
 @pytest.mark.parametrize("platforms", [{}, {"Platforms": None}, {"Platforms": []}])
