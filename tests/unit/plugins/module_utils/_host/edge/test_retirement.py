@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.base import proc as _proc
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import write_route
@@ -91,7 +92,7 @@ def test_a_release_that_is_being_stopped_ends_before_it_starts_again(retiring: H
 
 
 def test_a_warm_release_that_lost_a_process_is_started_anew(retiring: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retirement.proc, "killed_for_memory", lambda pid: 1)
+    monkeypatch.setattr(_proc, "killed_for_memory", lambda pid: 1)
     assert not retirement.start(Candidate(retiring.paths, "r1"))
     assert retiring.engine.told == ["stop container-r1", "start container-r1"]
 
