@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from lab.play import Play
 from lab.story import App
 
 PLACE = paths.REPOSITORY / ".cache" / "controllers"
-TOOLS = paths.REPOSITORY / ".venv" / "bin"
+TOOLS = Path(sys.executable).parent
 
 
 class AppOfInstalled(App):
@@ -34,7 +36,7 @@ class AppOfInstalled(App):
         command = [f"fairlead.fastapi.{playbook}" if word == f"playbooks/{playbook}.yml" else word for word in command]
         found = {**packaging.environment(self._place), **self._shown_by}
         # What it depends on lies with the tools here; Galaxy, from which users get it, cannot be reached.
-        found["ANSIBLE_COLLECTIONS_PATH"] += f":{_site_packages()}"
+        found["ANSIBLE_COLLECTIONS_PATH"] += f":{sysconfig.get_path('purelib')}"
         found["PATH"] = f"{self._programs}:{environment['PATH']}"
         home = self._place / packaging.HOME.name
         done = subprocess.run(command, cwd=home, env=found, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -53,8 +55,3 @@ def programs(core: str) -> Path:
         subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(fresh / "bin" / "python"), *wanted], check=True)
         fresh.rename(folder)
     return folder / "bin"
-
-
-def _site_packages() -> Path:
-    (found,) = (paths.REPOSITORY / ".venv" / "lib").glob("python3.*/site-packages")
-    return found
