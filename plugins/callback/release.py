@@ -27,8 +27,7 @@ options:
       - section: defaults
         key: display_failed_stderr
 requirements:
-  - Set as stdout in configuration, with E(ANSIBLE_STDOUT_CALLBACK=fairlead.fastapi.release) or with
-    C(stdout_callback = fairlead.fastapi.release) in C(ansible.cfg).
+  - Set as stdout in configuration, by E(ANSIBLE_STDOUT_CALLBACK=fairlead.fastapi.release) or by C(stdout_callback) in C(ansible.cfg).
 author:
   - Fairlead contributors (@fairlead)
 """
@@ -50,7 +49,6 @@ from ansible_collections.fairlead.fastapi.plugins.plugin_utils._run_told import 
     name_of,
     outcome,
     problem,
-    seconds,
     short,
     stage_of,
     steps,
@@ -145,12 +143,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         else:
             *done, (stage, body) = told_stages(stage, body)
             self._stages_done(result, done)
-            run.failed_in_stage = bool(stage)
-            run.failure = code(body) or f"in {stage or name_of(result.task)}"
-            if body.get("serving"):
-                run.failure += f", serving {body['serving'].split(' (')[0]}"
+            run.failed(stage, body, name_of(result.task))
             if steps(body):
-                run.stages.append((stage, seconds(body)))
                 self._screen.line(host, stage, work(body), C.COLOR_ERROR)
             if not code(body) and (path := result.task.get_path()):
                 lines.append(f"task: {path}")
@@ -168,8 +162,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         run, stage = self._take(result)
-        if stage and not run.over:
-            # Its beginning was shown.
+        if stage and not run.over:  # its beginning was shown
             self._screen.line(self.host_label(result), stage, "skipped", C.COLOR_SKIP)
         self._results(result, "skipped")
 
@@ -196,8 +189,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def v2_on_file_diff(self, result: Any) -> None:
         items = result.result.get("results") if result.task.loop else None
         for body in items if isinstance(items, list) else [result.result]:
-            difference = self._get_diff(printable_in(body["diff"])) if body.get("diff") and body.get("changed") else ""
-            if difference:
+            if difference := self._get_diff(printable_in(body["diff"])) if body.get("diff") and body.get("changed") else "":
                 self._screen.line(self.host_label(result), "diff", stage_of(result.task) or name_of(result.task), C.COLOR_CHANGED)
                 self._display.display(difference)  # with colours of Ansible's own
 
@@ -214,8 +206,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         for stage, body in stages:
             self._run(result.host.get_name()).stage_done(stage, body)
         for stage, body in unshown(stages, result.result.get("steps_shown") or 0):
-            done = work(body) or ("would run" if result.task.check_mode and body.get("changed") else "")
-            if done:
+            if done := work(body) or ("would run" if result.task.check_mode and body.get("changed") else ""):
                 self._screen.line(self.host_label(result), stage, done, C.COLOR_CHANGED if body.get("changed") else C.COLOR_OK)
 
     def _run(self, host: str) -> HostRun:
@@ -248,9 +239,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         """Show a result as it is, when that was asked for; items were shown one by one."""
         if self._run_is_verbose(result):
             shown = ("censored",) if "censored" in result.result else result.result.keys() - {"invocation", "results"}
-            body = {key: result.result[key] for key in shown}
-            said = f"{word}: {name_of(result.task)} => {self._dump_results(body)}"
-            self._screen.text(self.host_label(result), said, C.COLOR_VERBOSE)
+            body = self._dump_results({key: result.result[key] for key in shown})
+            self._screen.text(self.host_label(result), f"{word}: {name_of(result.task)} => {body}", C.COLOR_VERBOSE)
 
     def _count(self) -> None:
         """Close a play: how many plain tasks it had on each host."""

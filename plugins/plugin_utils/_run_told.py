@@ -69,6 +69,15 @@ class HostRun:
         elif stage == "smoke":
             self.settled = "answers"
 
+    def failed(self, stage: str, result: Mapping[str, Any], task: str) -> None:
+        """Take in what a stage, or another task, says that failed."""
+        self.failed_in_stage = bool(stage)
+        self.failure = code(result) or f"in {stage or task}"
+        if result.get("serving"):
+            self.failure += f", serving {result['serving'].split(' (')[0]}"
+        if steps(result):
+            self.stages.append((stage, seconds(result)))
+
 
 def title(release: Any) -> str:
     """Return a release as people name it: its id and tag."""
