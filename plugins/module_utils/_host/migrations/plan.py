@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations import alembic, distance, schema
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.alembic import Answer
@@ -49,24 +49,25 @@ class Plan:
         return cls(**{**told, "pending": [Migration.from_dict(migration) for migration in told["pending"]]})
 
 
-def make_plan(image: Image, database: Optional[Database], known: Mapping[str, Migration]) -> Plan:
+def make_plan(image: Image, database: Optional[Database], known: Mapping[str, Migration], heads: Sequence[str] = ()) -> Plan:
     """Compare what an image was made for with the database.
 
     Args:
         image: the release's to be.
         database: the app's; None when nothing is known of it.
         known: the migrations on record.
+        heads: what the image was made for, where Alembic was asked in it before, with the same configuration.
 
     Raises:
         ReleaseError: REVISION_CONFLICT, DB_UNREACHABLE, DB_UNKNOWN, CONFIG.
     """
     if image.tool == NONE:
         return Plan()
-    plan = _made(image, database, known)
+    plan = _made(image, database, known, heads)
     return replace(plan, due=bool(plan.pending or image.settings["migrate_before_command"] or image.settings["migrate_after_command"]))
 
 
-def _made(image: Image, database: Optional[Database], known: Mapping[str, Migration]) -> Plan:
+def _made(image: Image, database: Optional[Database], known: Mapping[str, Migration], heads: Sequence[str]) -> Plan:
     tool = image.tool
     whole = Migration(" ".join(image.settings["migrate_command"]))
     if database is None:
@@ -77,7 +78,7 @@ def _made(image: Image, database: Optional[Database], known: Mapping[str, Migrat
         state = database.look(image.settings["migrate_version_table"])
         revision = [schema.CHECKSUM + database.schema_checksum()]
         return Plan(tool, revision, revision, state.tables == 0, [whole], _why_unknown(image))
-    return _alembic_plan(image, database, known, whole)
+    return _alembic_plan(image, database, known, whole, heads)
 
 
 def _why_unknown(image: Image) -> str:
@@ -95,10 +96,12 @@ def _why_unknown(image: Image) -> str:
     )
 
 
-def _alembic_plan(image: Image, database: Database, known: Mapping[str, Migration], whole: Migration) -> Plan:
+def _alembic_plan(image: Image, database: Database, known: Mapping[str, Migration], whole: Migration, on_record: Sequence[str]) -> Plan:
     table = image.settings["migrate_version_table"]
     state = database.look(table)
     current, fresh = list(state.revision), state.tables == 0
+    if on_record and sorted(on_record) == sorted(current):
+        return Plan(ALEMBIC, list(on_record), current, fresh)
     answer = alembic.ask(image, current)
     if answer.history is None:
         _check_untouched(database, table, current)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Set
 
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import (
     FAILED,
     GONE,
@@ -37,6 +38,12 @@ def find(releases: Sequence[Release], wanted: Optional[str]) -> Optional[Release
 def known_migrations(releases: Sequence[Release]) -> Dict[str, Migration]:
     """Return all migrations that releases on record brought, by revision; the last word about each counts."""
     return {migration.revision: migration for release in releases if release.schema for migration in release.schema.migrations}
+
+
+def heads_on_record(releases: Sequence[Release], wanted: Release) -> List[str]:
+    """Return the revisions that Alembic named for the same image with the same configuration before; none where it was not asked."""
+    same = (one.schema for one in reversed(releases) if one.config_hash == wanted.config_hash)
+    return next((schema.heads for schema in same if schema and schema.tool == ALEMBIC and schema.heads), [])
 
 
 def kept_ids(releases: Sequence[Release], live: Optional[str], keep: int) -> List[str]:

@@ -10,7 +10,7 @@ from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.migrations.schema import ALEMBIC, is_script
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.postgres.database import find_database
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle_write import Bundle
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import known_migrations
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.history import heads_on_record, known_migrations
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.record import Release
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.snapshot import Snapshot
@@ -25,15 +25,16 @@ def look_ahead(stage: Stage, host: Snapshot, bundle: Bundle, release: Release) -
         require_mapped(host, bundle)
         with bundle.staged(stage.paths, release) as directory:
             image = Image(f"{bundle.app}-{release.id}", directory, release.title, release.image.reference, bundle.settings)
-            return planned(stage, image, host.ledger)
+            return planned(stage, image, host.ledger, release)
     finally:
         if fetched:
             docker.remove_image(release.image.reference)
 
 
-def planned(stage: Stage, image: Image, ledger: Ledger) -> Plan:
-    """Plan the migrations of an image, and warn where it cannot be known what they are."""
-    plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases))
+def planned(stage: Stage, image: Image, ledger: Ledger, release: Release) -> Plan:
+    """Plan the migrations of a release's image, and warn where it cannot be known what they are."""
+    heads = heads_on_record(ledger.releases, release)
+    plan = make_plan(image, find_database(stage.paths), known_migrations(ledger.releases), heads)
     if plan.unknown and (stage.check_mode or plan.tool == ALEMBIC or is_script(image.settings["migrate_command"])):
         stage.warnings.append(f"PLAN_UNKNOWN: nobody can tell {plan.unknown}")
     return plan

@@ -105,7 +105,7 @@ def _write(stage: Stage, host: Snapshot, bundle: Bundle, no_room: Optional[Relea
     stage.journal.enter("PREPARED", release.id)
     with stage.steps.step("plan") as step:
         image = Candidate(stage.paths, release.id).for_migrations
-        plan = planned(stage, image, ledger)
+        plan = planned(stage, image, ledger, release)
         step["pending"] = [migration.revision for migration in plan.pending]
     ledger.note_schema(release.id, Schema(plan.tool, plan.heads))
     return {"changed": True, "unchanged": False, "release": brief(release), "plan": plan.as_dict(), "diff": changes}

@@ -326,6 +326,25 @@ def test_what_the_database_lacks_is_planned_and_recorded(newer: Host) -> None:
     assert newer.database.revision == ["0002"]
 
 
+@pytest.mark.parametrize(
+    ("difference", "revision", "asked"),
+    [
+        ({}, ["0002"], False),
+        ({}, ["0001"], True),  # after a restore
+        ({"environment": {"LOG_LEVEL": "debug"}}, ["0002"], True),  # env.py may read it
+    ],
+)
+def test_an_image_that_was_planned_before_is_not_asked_again(
+    host: Host, difference: dict[str, Any], revision: list[str], asked: bool
+) -> None:
+    host.serves("v1", "v2")
+    host.database.revision = revision
+    host.engine.alembic.history = Finished(1, "", "it was asked")
+    plan = prepare(host.stage("v1", **difference))["plan"]
+    assert (bool(plan["unknown"]), plan["due"]) == (asked, asked)
+    assert host.schema("r3").heads == ([] if asked else ["0002"])
+
+
 def test_an_image_that_does_not_fit_the_database_ends_the_run(host: Host) -> None:
     host.serves("v1")
     host.database.revision = ["other"]
