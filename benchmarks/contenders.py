@@ -81,9 +81,20 @@ class Fairlead(Contender):
     def __init__(self, name: str, host: str, *words: str, way: Way | None = None) -> None:
         super().__init__(name, host, way)
         self._words = words
+        self._deploys = 0
 
     def deploy(self, tag: str, *words: str) -> float:
-        return self.timed("deploy", "-e", f"image_tag={tag}", *self._words, *words)[0]
+        return self.released(tag, *words)[0]
+
+    def released(self, tag: str, *words: str, yielding: bool = False) -> tuple[float, Play]:
+        """Deploy a tag with a configuration that was never there, as an image that was not: one that was is not asked for its migrations."""
+        self._deploys += 1
+        return self.again(tag, *words, yielding=yielding)
+
+    def again(self, tag: str, *words: str, yielding: bool = False) -> tuple[float, Play]:
+        """Deploy a tag with the configuration of the last deploy."""
+        configuration = json.dumps({"app_env": self.app.env(BENCH_DEPLOY=str(self._deploys))})
+        return self.timed("deploy", "-e", f"image_tag={tag}", "-e", configuration, *self._words, *words, yielding=yielding)
 
     def begin(self, tag: str) -> None:
         self.timed("deploy", "-e", f"image_tag={tag}")

@@ -110,13 +110,13 @@ class Bench:
     def _deploy(self, contender: Contender, tag: str, rate: float) -> float:
         if contender is not self.fairlead or not rate:
             return contender.deploy(tag)
-        seconds, done = self.fairlead.timed("deploy", "-e", f"image_tag={tag}", "-v", yielding=True)
+        seconds, done = self.fairlead.released(tag, "-v", yielding=True)
         for name, value in steps(done.output).items():
             self.step_seconds[name].append(value)
         return seconds
 
     def _same_again(self, tag: str) -> float:
-        seconds, done = self.fairlead.timed("deploy", "-e", f"image_tag={tag}")
+        seconds, done = self.fairlead.again(tag)
         if done.changed:
             raise BenchError(f"deploying {tag} again changed {done.changed} things (was it pushed anew meanwhile?)")
         return seconds
