@@ -87,7 +87,7 @@ class Fairlead(Contender):
         return self.released(tag, *words)[0]
 
     def released(self, tag: str, *words: str, yielding: bool = False) -> tuple[float, Play]:
-        """Deploy a tag with a configuration that was never there, as an image that was not: one that was is not asked for its migrations."""
+        """Deploy a tag with a configuration that was never there: an image that was there with the same is not asked for its migrations."""
         self._deploys += 1
         return self.again(tag, *words, yielding=yielding)
 
