@@ -13,10 +13,11 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.inputs import checks, volume_rules
 from ansible_collections.fairlead.fastapi.plugins.module_utils._controller.review import squawk, statements
-from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _declared, _playbooks, _source
+from ansible_collections.fairlead.fastapi.plugins.plugin_utils import _declared, _playbooks, _source, _support
 
 _JINJA = ("{{", "{%", "{#")
 _COLLECTION = Path(__file__).parents[2]
@@ -35,6 +36,8 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        if too_old := _support.refusal(__version__):
+            raise AnsibleActionFail(too_old)
         result: dict[str, Any] = super().run(tmp, task_vars)
         dummy, arguments = self.validate_argument_spec({"playbook": {"type": "str", "default": ""}})
         variables = task_vars or {}

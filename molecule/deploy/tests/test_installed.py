@@ -7,8 +7,8 @@ import pytest
 from lab import installed, packaging
 from lab.story import App
 
-# The oldest that meta/runtime.yml promises. The tools' own, which all other tests use, is the newest.
-OLDEST = "2.20"
+# The oldest that meta/runtime.yml promises, and the one before it. The tools' own, which all other tests use, is the newest.
+OLDEST, TOO_OLD = "2.19", "2.18"
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +37,10 @@ def test_the_oldest_core_does_the_same(app: App, place: Path) -> None:
     user.rollback().succeeded()
     user.play("status").succeeded()
     user.assert_tidy()
+
+
+def test_an_older_one_is_refused_in_one_line(app: App, place: Path) -> None:
+    user = installed.AppOfInstalled(place, installed.programs(TOO_OLD), app.name)
+    play = user.deploy("v4").failed_with("CONTROLLER_TOO_OLD")
+    assert "needs 2.19.0 or newer; nothing was changed" in play.unfolded
+    assert "Traceback" not in play.output
