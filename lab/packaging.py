@@ -24,7 +24,7 @@ TOP = {
 }
 # What messages and the README send users to.
 NEEDED = (
-    *("docs/image.md", "docs/failures.md", "docs/backups.md", "docs/controllers.md", "docs/security.md"),
+    *("docs/image.md", "docs/failures.md", "docs/backups.md", "docs/controllers.md", "docs/pipelines.md", "docs/security.md"),
     *("inventories/single_vps/hosts.yml", "inventories/single_vps/group_vars/all/main.yml", "meta/ee-requirements.txt"),
     *(f"roles/{role}/README.md" for role in ("app_release", "data_services", "db_backup", "docker_engine", "edge_proxy")),
 )
