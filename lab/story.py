@@ -141,7 +141,8 @@ class App:
         return entry
 
     def containers(self) -> list[dict[str, Any]]:
-        """`docker inspect` of all containers of the app's releases."""
+        """`docker inspect` of all containers of the app's releases, once none is being stopped any more."""
+        self.await_retired()
         listing = self.on_host("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=fairlead.app={self.name}")
         return [json.loads(self.on_host("docker", "inspect", identifier))[0] for identifier in listing.split()]
 
@@ -150,8 +151,7 @@ class App:
         self.on_host("sh", "-c", AWAIT_RETIRED.format(app=self.name))
 
     def running(self) -> dict[str, str]:
-        """When each running container of the app's releases was started, by name, once none is being stopped any more."""
-        self.await_retired()
+        """When each running container of the app's releases was started, by name."""
         return {c["Name"].lstrip("/"): c["State"]["StartedAt"] for c in self.containers() if c["State"]["Running"]}
 
     def sql(self, statement: str) -> str:
