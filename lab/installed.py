@@ -34,13 +34,19 @@ class AppOfInstalled(App):
     def play(self, playbook: str, *arguments: str, **variables: Any) -> Play:
         command, environment = self.invocation(playbook, *arguments, **variables)
         command = [f"fairlead.fastapi.{playbook}" if word == f"playbooks/{playbook}.yml" else word for word in command]
-        found = {**packaging.environment(self._place), **self._shown_by}
-        # What it depends on lies with the tools here; Galaxy, from which users get it, cannot be reached.
-        found["ANSIBLE_COLLECTIONS_PATH"] += f":{sysconfig.get_path('purelib')}"
+        found = {**environment_of(self._place), **self._shown_by}
         found["PATH"] = f"{self._programs}:{environment['PATH']}"
         home = self._place / packaging.HOME.name
         done = subprocess.run(command, cwd=home, env=found, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         return Play(done.returncode, done.stdout)
+
+
+def environment_of(place: Path) -> dict[str, str]:
+    """Return the environment of a controller that has the collection, as `lab.packaging` installed it, and what that depends on."""
+    found = packaging.environment(place)
+    # That lies with the tools here; Galaxy, from which users get it, cannot be reached.
+    found["ANSIBLE_COLLECTIONS_PATH"] += f":{sysconfig.get_path('purelib')}"
+    return found
 
 
 def programs(core: str) -> Path:

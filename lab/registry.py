@@ -128,6 +128,12 @@ def has(server: Server, repository: str, tag: str, image: str) -> bool:
         return False
 
 
+def digest(server: Server, repository: str, tag: str) -> str:
+    """Return the digest of what is on the server as `repository:tag`. Raises OSError where nothing is."""
+    with server.get(f"/v2/{repository}/manifests/{tag}", MANIFEST) as answer:
+        return str(answer.headers["Docker-Content-Digest"])
+
+
 def push(server: Server, name: str, repository: str, tag: str) -> None:
     """Have the engine's image `name` on the server as `repository:tag`.
 
