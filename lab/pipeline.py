@@ -41,13 +41,22 @@ class Pipeline:
         checkout: where its commands run.
         known: values by how expressions name them, such as ``inputs.image`` or ``secrets.registry_password``.
         environment: of its commands, instead of this process's own.
+        secrets: by environment of the service, values that only its jobs know.
     """
 
-    def __init__(self, workflow: Path, checkout: Path, known: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        workflow: Path,
+        checkout: Path,
+        known: Mapping[str, str],
+        environment: Mapping[str, str],
+        secrets: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self._jobs: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
         self._checkout = checkout
         self._known = known
         self._environment = environment
+        self._secrets = secrets or {}
 
     def run(self, given: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Job]:
         """Run the jobs in the order of their needs; one whose needs failed, or whose condition does not hold, has no turn.
@@ -78,7 +87,7 @@ class Pipeline:
                 del left[name]
 
     def _run(self, job: Mapping[str, Any], done: Mapping[str, Job]) -> Job:
-        known = dict(self._known)
+        known = {**self._known, **self._secrets.get(job.get("environment", ""), {})}
         known |= {f"needs.{name}.outputs.{key}": value for name, one in done.items() for key, value in one.outputs.items()}
         result = Job(0)
         with tempfile.TemporaryDirectory() as folder:

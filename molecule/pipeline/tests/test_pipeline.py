@@ -61,18 +61,16 @@ class Service:
         environment = environment_of(place)
         self._environment = {**environment, "PATH": f"{place / 'bin'}:{TOOLS}:{environment['PATH']}", "GITHUB_SHA": COMMIT}
         self._known = {"github.event_name": "push", "inputs.fairlead": "1.0.0", "inputs.directory": "."}
+        own = {"secrets.vault_password": paths.VAULT_PASSWORD, "secrets.ssh_key": paths.SSH_KEY}
+        self._secrets = {name: {secret: file.read_text().strip() for secret, file in own.items()} for name in apps}
         for name, app in apps.items():
-            self._known |= {
-                f"inputs.{name}": f"inventories/{name}",
-                f"secrets.{name}_vault_password": paths.VAULT_PASSWORD.read_text().strip(),
-                f"secrets.{name}_ssh_key": paths.SSH_KEY.read_text().strip(),
-            }
+            self._known[f"inputs.{name}"] = f"inventories/{name}"
             write_inventory(folder / "inventories" / name, app)
 
     def run(self, digest: str = "", **inputs: str) -> dict[str, Job]:
         """Run the pipeline for an image that was built; `inputs` are those of the workflow."""
         known = {**self._known, "inputs.action": "release", **{f"inputs.{name}": value for name, value in inputs.items()}}
-        return Pipeline(WORKFLOW, self._folder, known, self._environment).run({"verify": {}, "build": {"digest": digest}})
+        return Pipeline(WORKFLOW, self._folder, known, self._environment, self._secrets).run({"verify": {}, "build": {"digest": digest}})
 
 
 def write_inventory(folder: Path, app: App) -> None:

@@ -68,6 +68,14 @@ def test_an_expression_that_is_not_known_is_no_text(tmp_path: Path) -> None:
         Pipeline(_file(tmp_path), tmp_path, {}, {}).run()
 
 
+def test_a_secret_of_an_environment_is_known_to_its_jobs_alone(tmp_path: Path) -> None:
+    step = "steps: [{run: 'echo $A', env: {A: '${{ secrets.a }}'}}]"
+    file = tmp_path / "workflow.yml"
+    file.write_text(f"jobs: {{one: {{environment: staging, {step}}}, two: {{{step}}}}}")
+    done = Pipeline(file, tmp_path, {"secrets.a": ""}, {}, {"staging": {"secrets.a": "x"}}).run()
+    assert {name: job.output.strip() for name, job in done.items()} == {"one": "x", "two": ""}
+
+
 def _file(tmp_path: Path) -> Path:
     file = tmp_path / "workflow.yml"
     file.write_text("jobs: {one: {steps: [{run: 'true', env: {A: '${{ inputs.a }}'}}]}}")
