@@ -115,6 +115,32 @@ def test_a_release_that_still_runs_beside_the_live_one_is_something_to_do(host: 
     assert host.engine.present["r1"]["State"]["Running"] is check_mode
 
 
+@pytest.mark.parametrize("kind", ["service", "timer"])
+def test_a_release_that_a_unit_stops_is_left_to_it(host: Host, kind: str) -> None:
+    host.serves("v1", "v2")
+    host.engine.present["r1"]["State"]["Running"] = True
+    host.units.active.add(f"fairlead-retire-shop-r1.{kind}")
+    stage = host.stage("v2")
+    assert prepare(stage)["unchanged"]
+    assert prepare(host.stage("v3"))["release"]["id"] == "r3"
+    assert (host.engine.present["r1"]["State"]["Running"], stage.warnings) == (True, [])
+
+
+def test_what_was_cut_since_the_last_run_is_warned_of_once(host: Host) -> None:
+    host.serves("v1", "v2")
+    host.paths.cut("r1").write_text('{"cut": 3, "at": "2026-11-27T03:00:00Z"}')
+    told = [prepare_told(host), prepare_told(host)]
+    assert [len(warnings) for warnings in told] == [1, 0]
+    assert told[0][0].startswith("CUT: 3 requests to r1, at 2026-11-27T03:00:00Z,")
+
+
+def prepare_told(host: Host) -> list[str]:
+    """Deploy the same again, and return the warnings."""
+    stage = host.stage("v2")
+    assert prepare(stage)["changed"] is False
+    return stage.warnings
+
+
 def test_drift_is_warned_of(host: Host) -> None:
     host.serves("v1")
     was_edited_by_hand = host.paths.bundle("r1") / "app.env"
