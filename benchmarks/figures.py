@@ -46,7 +46,7 @@ def page(day: str, where: str, figures: Sequence[tuple[str, str]]) -> str:
     head = f"""# Figures
 
 Measured on {day} by `bin/bench all`: {where}. Controller, host and load share its cores, so that ratios say more than seconds.
-The script is [benchmarks/script.sh](../benchmarks/script.sh): the same steps for one app, by hand, over one connection; it survives no failure.
+The script is [benchmarks/script.sh](../benchmarks/script.sh): the same steps, by hand, over one connection; it survives no failure.
 Seconds are medians, with the least and the most.
 """
     return "\n".join([head, *(f"## `{command}`\n\n```\n{said}\n```\n" for command, said in figures)])
