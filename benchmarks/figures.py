@@ -24,7 +24,7 @@ def measured(name: str, *arguments: str) -> str:
 
 def told(printed: str) -> str:
     """Return what a benchmark prints, without its last line, which is for programs."""
-    return printed.strip().rpartition("\n")[0].strip()
+    return printed.strip("\n").rpartition("\n")[0].strip("\n")
 
 
 def machine() -> str:
@@ -32,7 +32,7 @@ def machine() -> str:
     cpu = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
     kilobytes = int(Path("/proc/meminfo").read_text().split()[1])
     cores = len({line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("processor")})
-    return f"{cores} cores ({cpu or platform.machine()}), {kilobytes / 1024**2:.0f} GiB, Linux {platform.release()}"
+    return f"{cores} cores ({cpu or platform.machine()}), {kilobytes / 1024**2:.0f} GiB, Linux {platform.release().partition('-')[0]}"
 
 
 def page(day: str, where: str, figures: Sequence[tuple[str, str]]) -> str:

@@ -5,17 +5,17 @@ import pytest
 from benchmarks import figures
 from benchmarks.contenders import BenchError
 
-PRINTED = '\nrows of a table\n\nmore of it\n\n{"deploy_s": 4.2}\n'
+PRINTED = '\n   rows of a table\n\nmore of it\n\n{"deploy_s": 4.2}\n'
 
 
 def test_the_line_for_programs_is_left_out() -> None:
-    assert figures.told(PRINTED) == "rows of a table\n\nmore of it"
+    assert figures.told(PRINTED) == "   rows of a table\n\nmore of it"
 
 
 def test_the_page_says_when_where_and_how() -> None:
     page = figures.page("2026-11-27", "2 cores", [("bin/bench deploy", figures.told(PRINTED))])
     assert "Measured on 2026-11-27 by `bin/bench all`: 2 cores." in page
-    assert "## `bin/bench deploy`\n\n```\nrows of a table\n\nmore of it\n```\n" in page
+    assert "## `bin/bench deploy`\n\n```\n   rows of a table\n\nmore of it\n```\n" in page
 
 
 def test_a_benchmark_that_fails_is_no_figure() -> None:
