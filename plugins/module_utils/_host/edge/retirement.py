@@ -86,20 +86,20 @@ def stop(paths: AppPaths, release: str) -> Dict[str, Any]:
     told: Dict[str, Any] = {"app": paths.app, "release": release, "cut": 0}
     if read_route(paths) == release:
         return {**told, "live": True}
-    pause(paths)
     began = time.monotonic()
-    told["cut"] = stop_release(paths.app, release, settings_of(paths, release))
+    told["cut"] = drain(paths, release)
     told["seconds"] = round(time.monotonic() - began, 2)
     if told["cut"]:
         write_json(paths.cut(release), {"cut": told["cut"], "at": now()})
     return told
 
 
-def pause(paths: AppPaths) -> None:
-    """Wait until requests that were routed just before the last switch have arrived."""
+def drain(paths: AppPaths, release: str) -> int:
+    """Stop a release that is not live, once requests that were routed just before the switch have arrived; return how many were cut."""
     live = read_route(paths)
     settings = settings_of(paths, live) if live else None
     pause_after_switch(paths.route, float(settings["drain_seconds"]) if settings else DRAIN_SECONDS)
+    return stop_release(paths.app, release, settings_of(paths, release))
 
 
 def cuts(paths: AppPaths) -> List[str]:

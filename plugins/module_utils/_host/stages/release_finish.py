@@ -7,10 +7,9 @@ from __future__ import annotations
 from typing import List
 
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge import retirement
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning, stop_release
+from ansible_collections.fairlead.fastapi.plugins.module_utils._host.edge.drain import cut_warning
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.engine import docker
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release import retention
-from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.bundle import settings_of
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.candidate import Candidate
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.containers import running_releases
 from ansible_collections.fairlead.fastapi.plugins.module_utils._host.release.ledger import Ledger, read_route
@@ -51,13 +50,7 @@ def _retire_others(stage: Stage, ledger: Ledger, live: Candidate) -> List[str]:
     before = ledger.get(live.id).previous
     for release in others:
         warm = stage.params["warm_seconds"] if release == before else 0.0
-        if not retirement.begin(stage.paths, release, warm):
-            _stop(stage, release)
+        if not retirement.begin(stage.paths, release, warm):  # systemd does not take the order
+            cut = retirement.drain(stage.paths, release)
+            stage.warnings += [cut_warning(cut, [release])] if cut else []
     return others
-
-
-def _stop(stage: Stage, release: str) -> None:
-    """Stop a release here and now: systemd does not take the order."""
-    retirement.pause(stage.paths)
-    cut = stop_release(stage.paths.app, release, settings_of(stage.paths, release))
-    stage.warnings += [cut_warning(cut, [release])] if cut else []
