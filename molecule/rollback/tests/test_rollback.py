@@ -1,10 +1,9 @@
 """A rollback is one command, and goes where the operator expects."""
 
-import time
-
 import pytest
 
 from lab import hostile_database, paths
+from lab.proxy import eventually
 from lab.story import App, mixed_load_was_served
 
 # For a release whose time of five seconds began a moment ago to end, on a busy machine.
@@ -40,9 +39,7 @@ def test_a_release_that_is_warm_is_only_switched_to(app: App) -> None:
 def test_a_warm_release_ends_when_its_time_is_over(app: App) -> None:
     app.deploy("v3", app_release_warm_seconds=5).succeeded()
     assert len(app.running()) == 2
-    deadline = time.monotonic() + WARM_SECONDS
-    while len(app.running()) > 1 and time.monotonic() < deadline:
-        time.sleep(1)
+    eventually(lambda: len(app.running()) == 1, WARM_SECONDS)
     app.assert_tidy()
     app.rollback().succeeded()
     app.assert_tidy()
